@@ -52,6 +52,15 @@ def test_doc_ids_are_places() -> None:
     assert ids(aligned(some, [("one/p", asked())], FILE)) == {"q3": "3", "q1": "1"}
 
 
+def test_doc_ids_that_stand_twice_count_once_or_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = [record(n, ids={"doc_id": str(n)}) for n in range(4)]
+    assert ids(aligned([*whole, whole[2], whole[0]], [("one/p", asked())], FILE)) == ALL
+    assert "2 records stand twice with the same answer and count once" in capsys.readouterr().err
+    other = Answered("record 9", Prediction("", "else", ""), {"doc_id": "1"}, question=TEXTS[1], gold=RIGHT[1])
+    with pytest.raises(UserError, match=r"record 9: a second, different answer to doc_id 1, which record 1 answers"):
+        aligned([*whole, other], [("one/p", asked())], FILE)
+
+
 def test_out_of_order_the_image_or_a_question_that_stands_once_decides() -> None:
     turned = [record(n, image=f"/data/i/{n}.jpg") for n in (3, 2, 1, 0)]
     assert ids(aligned(turned, [("one/p", asked(names=True))], FILE)) == ALL

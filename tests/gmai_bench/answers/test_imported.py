@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -104,6 +105,32 @@ def test_answers_of_lmms_eval_stand_in_lists_and_ids_in_its_metrics(tmp_path: Pa
     assert first.ids == {"doc_id": "0", "its metrics' id": "11930"}
     assert (first.prediction.response, first.prompt, first.gold) == ("CT", "Which?", "CT")
     assert (second.ids, second.prediction.response) == ({"doc_id": "1"}, "MR")
+
+
+@pytest.mark.parametrize(
+    ("resps", "filtered", "response"),
+    [
+        (["<think>No?</think>\n\nYes"], "Yes", "Yes"),  # what lmms-eval scored: the answer without its thoughts
+        ([["<think>No?</think>Yes"]], ["Yes"], "Yes"),
+        (["Yes", "No"], "Yes", "Yes"),  # several samples of which the first was scored
+        (["<think>b</think>Yes", "No"], "Yes", "Yes"),
+        (["The answer is B."], "B", "The answer is B."),  # a filter that leaves the letter
+        (["<think>No?</think>The answer is B."], "B", "<think>No?</think>The answer is B."),
+        ([""], "", ""),
+    ],
+)
+def test_the_answer_that_lmms_eval_scored_is_read_where_it_is_whole(
+    tmp_path: Path, resps: Any, filtered: Any, response: str
+) -> None:
+    line = {"doc_id": 0, "target": "yes", "resps": resps, "filtered_resps": filtered}
+    (read,) = read_answers(write(tmp_path / "samples.jsonl", json.dumps(line)))
+    assert read.prediction.response == response
+
+
+def test_of_several_answers_none_of_which_was_scored_none_is_taken(tmp_path: Path) -> None:
+    line = {"doc_id": 0, "resps": ["A. Yes", "B. No"], "filtered_resps": "C"}
+    with pytest.raises(UserError, match="holds 2 different answers to one question"):
+        read_answers(write(tmp_path / "samples.jsonl", json.dumps(line)))
 
 
 def test_a_folder_of_subjects_is_read_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,7 +65,8 @@ def aligned(records: Sequence[Answered], sequences: Sequences, path: Path) -> li
         groups[record.data_set].append(record)
     texts = _by_text(sequences)
     strange: list[str] = []
-    for name, group in groups.items():
+    for name, every in groups.items():
+        group = _once_each(every, path)
         pairs = _ordered(group, sequences, path) or _shown(group, texts)
         if not pairs and len(groups) > 1:
             strange.append(f"{name or 'none named'} ({len(group)})")
@@ -108,6 +109,29 @@ def _in_order_of_test_id(records: Sequence[Answered], path: Path) -> Sequence[An
     if closed and len(closed) < len(asked):
         say(f"{path}: {len(asked) - len(closed)} records without options passed over, which are not scored there")
     return closed or asked
+
+
+def _once_each(group: Sequence[Answered], path: Path) -> Sequence[Answered]:
+    """Return records of lmms-eval once each: processes that have fewer answer some again, and a file is appended to.
+
+    Raises:
+        UserError: Two of them answer one `doc_id` differently.
+    """
+    if not _numbered(group):
+        return group
+    first: dict[str, Answered] = {}
+    for record in group:
+        earlier = first.setdefault(record.ids["doc_id"], record)
+        if (_what_is_asked(earlier), earlier.prompt) != (_what_is_asked(record), record.prompt):
+            return group  # numbers of several files
+        if earlier.prediction.response != record.prediction.response:
+            raise UserError(
+                f"{record.place}: a second, different answer to doc_id {record.ids['doc_id']}, which {earlier.place} "
+                f"answers, too. A question has one answer. Remove one of the two."
+            )
+    if repeated := len(group) - len(first):
+        say(f"{path}: {repeated} records stand twice with the same answer and count once")
+    return list(first.values())
 
 
 def _what_is_asked(record: Answered) -> tuple[str, str, str, tuple[str, ...], str]:

@@ -11,6 +11,7 @@ from gmai_formats.json_text import parse_json
 from gmai_bench.answers.predictions import Prediction
 from gmai_bench.benchmarks.cells import options_of
 from gmai_bench.benchmarks.prompts import LETTERS
+from gmai_bench.extraction.text import strip_thoughts
 
 ID_KEYS = (
     "custom_id", "id", "question_id", "index", "qid", "test_id", "uuid", "key", "sample_id", "item_id", "problem_id",
@@ -320,6 +321,8 @@ def _response(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, k
     there = [key for key in RESPONSE_KEYS if key in known]
     if there[1:] and not there[1].endswith("resps") and known[there[0]] != known[there[1]]:
         seen.others.setdefault(there[0], there[1])
+    if there == ["resps", "filtered_resps"] and (scored := _scored_by_lmms_eval(known)) is not None:
+        return _answer_of(scored, place)
     if there and (likeliest := _likeliest(known[there[0]], known, place)) is not None:
         return Prediction("", likeliest, "")
     if there:
@@ -336,6 +339,29 @@ def _response(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, k
         f"{place}: found the keys {_listed(fields)}, none of which is what the model said. It is looked for under "
         f"{', '.join(RESPONSE_KEYS)}.{near} Name it with --response-key, or rename the key."
     )
+
+
+def _scored_by_lmms_eval(known: Mapping[str, Any]) -> str | None:
+    """Return the filtered answer where it is the whole one without its thoughts, or the one of several that was scored.
+
+    lmms-eval scores it; other filters leave a letter of the answer, and the answer itself is read then
+    (https://github.com/EvolvingLMMs-Lab/lmms-eval, lmms_eval/evaluator.py, `strip_reasoning_tags`).
+    """
+    said, scored = known["resps"], known["filtered_resps"]
+    while isinstance(said, list) and len(cast("list[Any]", said)) == 1:
+        said = cast("list[Any]", said)[0]
+    if isinstance(scored, list) and len(cast("list[Any]", scored)) == 1:
+        scored = cast("list[Any]", scored)[0]
+    if not isinstance(scored, str):
+        return None
+    if isinstance(said, list):
+        answers = [one for one in cast("list[Any]", said) if isinstance(one, str)]
+        return scored if scored in answers or scored in map(_without_thoughts, answers) else None
+    return scored if isinstance(said, str) and said != scored and _without_thoughts(said) == scored.strip() else None
+
+
+def _without_thoughts(said: str) -> str:
+    return strip_thoughts(said).strip()
 
 
 def _likeliest(value: Any, known: Mapping[str, Any], place: str) -> str | None:
