@@ -1,6 +1,7 @@
 """Reading and scoring speed: our rules beside the published parsers on the same answers, and a whole OmniMedVQA.
 
     python benchmarks/bench_extraction.py [--file ANSWERS.jsonl] [--vlmevalkit vlmeval/utils/matching_util.py]
+        [--repeat 5]
 
 One core, no model; CPU seconds, so that a busy machine does not count. The answers are long chains of thought
 written by a grammar, so that none repeats.
@@ -9,16 +10,20 @@ written by a grammar, so that none repeats.
 import argparse
 import ast
 import csv
+import importlib
 import json
 import logging
+import pkgutil
 import random
 import runpy
+import statistics
 import sys
 import time
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gmai_bench import extraction
 from gmai_bench.answers.predictions import Kept, Prediction
 from gmai_bench.benchmarks.question import Card, Question
 from gmai_bench.benchmarks.record import Coverage, Record
@@ -122,8 +127,19 @@ def vlmevalkits_own(path: Path) -> Callable[[str, tuple[str, ...]], object]:
     return lambda text, choices: can_infer(text, dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", choices, strict=False)))
 
 
-def compared(said: Sequence[tuple[str, tuple[str, ...]]], vlmevalkit: Path | None) -> None:
-    """Print the speeds on the same answers; each question is met once at first, then again."""
+def forget() -> None:
+    """Empty what the rules keep of questions that they have met."""
+    for module in pkgutil.iter_modules(extraction.__path__, f"{extraction.__name__}."):
+        for kept in vars(importlib.import_module(module.name)).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
+
+
+def compared(said: Sequence[tuple[str, tuple[str, ...]]], vlmevalkit: Path | None, repeats: int) -> None:
+    """Print the median speeds on the same answers; each question is met once at first, then again.
+
+    The ratios are those within one run, of which the median is given too.
+    """
     ours: Callable[[str, tuple[str, ...]], object] = lambda text, choices: extract(text, choices, style="letters")  # noqa: E731
     readers: dict[str, Callable[[str, tuple[str, ...]], object]] = {
         "gmai-options, first time": ours,
@@ -132,25 +148,31 @@ def compared(said: Sequence[tuple[str, tuple[str, ...]]], vlmevalkit: Path | Non
     }
     if vlmevalkit:
         readers["VLMEvalKit's own code"] = vlmevalkits_own(vlmevalkit)
-    rates: dict[str, float] = {}
-    for name, read in readers.items():
-        begin = time.process_time()
-        for text, choices in said:
-            read(text, choices)
-        rates[name] = len(said) / (time.process_time() - begin)
-    for name, per_s in rates.items():
-        ratio = rates["gmai-options, first time"] / per_s
-        print(f"  {name:25} {per_s:10,.0f} answers/s   ours, first, is {ratio:5.2f} ×")
+    runs: list[dict[str, float]] = []
+    for _ in range(repeats):
+        forget()
+        rates: dict[str, float] = {}
+        for name, read in readers.items():
+            begin = time.process_time()
+            for text, choices in said:
+                read(text, choices)
+            rates[name] = len(said) / (time.process_time() - begin)
+        runs.append(rates)
+    for name in readers:
+        per_s = statistics.median(rates[name] for rates in runs)
+        ratios = [rates["gmai-options, first time"] / rates[name] for rates in runs]
+        spread = f"({min(ratios):.2f} to {max(ratios):.2f})" if repeats > 1 else ""
+        print(f"  {name:25} {per_s:10,.0f} answers/s   ours, first, is {statistics.median(ratios):5.2f} × {spread}")
 
 
-def of_a_model(path: Path, vlmevalkit: Path | None) -> None:
+def of_a_model(path: Path, vlmevalkit: Path | None, repeats: int) -> None:
     """Compare the speeds on answers that a model gave."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     options = [row["options"] if isinstance(row["options"], list) else ast.literal_eval(row["options"]) for row in rows]
     said = [(str(row["response"]), tuple(map(str, own))) for row, own in zip(rows, options, strict=True)]
     mean = sum(len(text) for text, _ in said) / len(said)
     print(f"{len(said)} answers of {mean:.0f} characters on average")
-    compared(said, vlmevalkit)
+    compared(said, vlmevalkit, repeats)
 
 
 def omnimedvqa(n: int) -> Record:
@@ -180,9 +202,10 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=40_000)
     parser.add_argument("--file", type=Path, help="JSON Lines of a model's answers, with `response` and `options`")
     parser.add_argument("--vlmevalkit", type=Path, help="its vlmeval/utils/matching_util.py, to time its own code, too")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of a comparison; their median is printed")
     given = parser.parse_args()
     if given.file:
-        of_a_model(given.file, given.vlmevalkit)
+        of_a_model(given.file, given.vlmevalkit, given.repeat)
         return
     n = given.answers
     said = answers(n)
@@ -208,7 +231,7 @@ def main() -> None:
 
     hard = read_by_a_person(6)
     print(f"odd endings of the tests, six options and more, {len(hard)} answers")
-    compared(hard, given.vlmevalkit)
+    compared(hard, given.vlmevalkit, given.repeat)
 
     record = omnimedvqa(88_996)
     short = (*CHOICES, "It is a pleural effusion.", "Lobar pneumonia is seen.", "pleural effusion", "")

@@ -50,7 +50,9 @@ _DENIED_NEXT = re.compile(
     re.IGNORECASE,
 )
 _SQUEEZED = str.maketrans("", "", " ^\\")
-_FIRST_WORD = re.compile(r"[^A-Za-z0-9\\]*([A-Za-z]+|\\)")
+_FIRST_WORD = re.compile("[^A-Za-z0-9]*([A-Za-z]+)")
+_TAKEN_FOR_NONE = ("option", "choice", "text", "math", "bold", "boxed", "fbox")
+"""Words that may stand before the letter that opens a line; all but two are commands of LaTeX."""
 _BEHIND_LETTER = " \t)].*`${}~\\,;!_"
 _EDGES = " \t\r\n.,;:!?\"'()[]_。，；：！？、"
 _BEFORE_CHARS = 10
@@ -96,10 +98,10 @@ def agreeing_line(line: str, choices: tuple[str, ...]) -> int | None:
 
 
 def _may_agree(line: str) -> bool:
-    """Return whether a letter opens or ends a line, or a command of LaTeX opens it: it is sooner told."""
+    """Return whether a letter may open or end a line, which is sooner told than what it says."""
     opening = _FIRST_WORD.match(line)
     word = opening[1] if opening else ""
-    if len(word) == 1 or word[:1] == "\\" or word.lower() in ("option", "choice"):
+    if len(word) == 1 or word.lower().startswith(_TAKEN_FOR_NONE):
         return True
     return line.rstrip(_BEHIND_LETTER)[-1:].isupper()
 

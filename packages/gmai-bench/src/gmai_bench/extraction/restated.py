@@ -84,7 +84,7 @@ _BEHIND = re.compile(
 _ROMAN = re.compile("[ivx]+")
 _BARE_NUMBER = re.compile(r"\d+\.\d+")
 _MEASURED = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[^\W\d_]+|%)")
-_RANGE_OF_NUMBERS = re.compile(r"\d+\s*(?:-|–|to)\s*\d+")
+_RANGE_OF_NUMBERS = re.compile(r"\d+\s*(?:-|to)\s*\d+")
 _LINKS = ("of", "the", "and", "in", "with", "or", "to", "for", "a", "an", "due")
 _LINK_INITIALS = ("o", "t", "a", "i")
 """Of "of", "the", "and" and "in", which may stand between the words that an acronym is short for."""
@@ -105,8 +105,7 @@ _PROBABLY_NOT = re.compile(
     re.IGNORECASE,
 )
 _NOT_ONE = re.compile(r"\W*(?:(?:it|this|that)(?:\s+is|'s)\s+|is\s+)?not\s+(?P<held>\w+)\W*", re.IGNORECASE)
-_OPPOSITES = {"present": "absent", "positive": "negative"}
-_OPPOSITES |= {other: one for one, other in _OPPOSITES.items()}
+_OPPOSITES = {"present": "absent", "absent": "present", "positive": "negative", "negative": "positive"}
 _NUMBER_LIST = re.compile(r"[\s(]*\d{1,2}(?:\s*(?:,|;|&|\band\b|,\s*and\b)\s*\d{1,2})+[\s).]*", re.IGNORECASE)
 _NUMBER_IN_LIST = re.compile(r"\d+")
 _STATEMENT = re.compile(
@@ -409,11 +408,8 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
         return reordered
     if (measured := _without_unit(bare, choices)) is not None:
         return measured
-    if len(said) > 1 and all(word.isdecimal() for word in said):  # "20-30" for "20-30 years"
-        begun = [index for index, own in enumerate(_option_words(choices)) if own[: len(said)] == said]
-        rest = _option_words(choices)[begun[0]][len(said) :] if len(begun) == 1 else ()
-        alone = bool(rest) and all(word.isalpha() and word not in _DENYING for word in rest)
-        return begun[0] if alone and _RANGE_OF_NUMBERS.fullmatch(bare) else None
+    if _RANGE_OF_NUMBERS.fullmatch(bare):
+        return _range_without_unit(said, choices)
     coded = len(said) == 1 and said[0].isalnum() and not said[0].isalpha() and not said[0].isdecimal()  # "B12"
     wordless = not coded and not any(len(word) > _SHORTEST_WORD - 1 and word.isalpha() for word in said)
     if wordless or set(said) & _NO_SHORT_FORM:
@@ -430,6 +426,13 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
     denying = set(_DENYING) - ({"nor"} if "neither" in said else set())  # "Neither" for "Neither A nor B"
     wanting = set(left) & denying or any(character.isdigit() for word in left for character in word)
     return having[0] if ends and not wanting else None
+
+
+def _range_without_unit(said: tuple[str, ...], choices: tuple[str, ...]) -> int | None:
+    """Return the one option that begins with a range and goes on with words only: "20-30" is "20-30 years"."""
+    found = [index for index, own in enumerate(_option_words(choices)) if own[: len(said)] == said]
+    rest = _option_words(choices)[found[0]][len(said) :] if len(found) == 1 else ()
+    return found[0] if rest and all(word.isalpha() and word not in _DENYING for word in rest) else None
 
 
 def _without_unit(said: str, choices: tuple[str, ...]) -> int | None:
