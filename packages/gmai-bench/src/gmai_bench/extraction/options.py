@@ -714,8 +714,10 @@ def _by_letter(text: str, choices: tuple[str, ...]) -> tuple[Extraction | None, 
         if len(named_letters) == 1:
             return Extraction(named_letters.pop(), rule), none_denied
     letters, denied = letters_and_denials(text, choices) if capitals else ([], none_denied)
+    if _is_run(text, count):
+        return AMBIGUOUS, denied
     if not letters:
-        return AMBIGUOUS if _is_run(text, count) else None, denied
+        return None, denied
     if len(letters) > 1 or set(options_mentioned(text, choices, letters=True)) - set(letters):
         return AMBIGUOUS, denied
     return Extraction(letters[0], "letter_mentioned"), denied

@@ -20,8 +20,8 @@ from gmai_bench.extraction.text import LETTERS, find_whole, initials_of, lowered
 
 _OBJECT = re.compile(r"\{[^{}]{3,2000}\}")
 _VERDICT = re.compile(
-    r"(?:(?P<yes>yes|true|correct|likely|是|正确|对)|(?P<no>no|false|incorrect|wrong|unlikely"
-    r"|(?:less|least|not) likely|否|错误|不正确|错))$",
+    r"(?:(?P<yes>yes|true|correct|(?P<more>(?:very|highly|extremely|most|more)\s+)?likely|是|正确|对)|(?P<no>no|false|incorrect|wrong|unlikely"
+    r"|(?:less|least|not(?: very)?) likely|否|错误|不正确|错))$",
     re.IGNORECASE,
 )
 _VERDICTS = ("yes", "true", "correct", "likely", "no", "false", "wrong", "是", "对", "否", "确", "错", "误")
@@ -100,6 +100,7 @@ _EXCEPTED = re.compile(
     r"(?:wrong|incorrect|false|excluded|ruled\s+out|eliminated|implausible|unlikely|dismissed)\b",
     re.IGNORECASE,
 )
+_AGREES = re.compile(r"\W*that(?:'s|\s+is)\s+(?:all\s+|quite\s+)?right\W*", re.IGNORECASE)
 _PROBABLY_NOT = re.compile(
     r"\W*(?:(?:most\s+)?(?:probably|likely|certainly|definitely|presumably|apparently|clearly)\s+not|not\s+likely)\W*",
     re.IGNORECASE,
@@ -211,7 +212,9 @@ def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) 
         numbering = _NUMBERING.match(name)
         index = _named(name[numbering.end() if numbering else 0 :], choices, lettered=lettered)
         if index is not None:
-            verdicts[index] = float(verdict["yes"] is not None)
+            verdicts[index] = (verdict["yes"] is not None) + (0.5 if verdict["more"] else 0.0)
+        elif verdict[0].lower() == "likely":
+            return None  # "quite likely": no other verdict can be weighed against it
     if sum(shares) > _ALL_SHARES:
         return None
     best = [index for index, value in verdicts.items() if value == max(verdicts.values())]
@@ -386,7 +389,7 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
         choices: Texts of the options.
         announced: Whether it is announced as an answer: then its last words stand for an option too ("the effusion").
     """
-    if len(text) > _LONGEST_SHORT or "\n" in text:
+    if len(text) > _LONGEST_SHORT or "\n" in text or _AGREES.fullmatch(text):
         return None
     bare = _BEHIND.sub("", text.strip(EDGES))
     bare = bare[_LEAD.match(bare).end() :]  # type: ignore[union-attr]
