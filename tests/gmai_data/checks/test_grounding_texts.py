@@ -40,6 +40,9 @@ from gmai_data.vocabulary import Kind, Language, Split
     WRONG,
     MIXED_FIRST,
     MIXED_SECOND,
+    VOICES_FIRST,
+    VOICES_SECOND,
+    VOICES_KINDS,
 ) = (
     yaml.safe_load((Path(__file__).parent / f"grounding_texts{name}.yaml").read_text(encoding="utf-8"))
     for name in (
@@ -64,6 +67,9 @@ from gmai_data.vocabulary import Kind, Language, Split
         "_wrong",
         "_mixed_first",
         "_mixed_second",
+        "_voices_first",
+        "_voices_second",
+        "_voices_kinds",
     )
 )
 LEAST = 0.95
@@ -117,9 +123,12 @@ def test_good_texts_pass_and_bad_ones_are_refused(part, language):
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
     "records",
-    [LATER, AUTHORS, TENTH, ELEVENTH, KINDS, REGISTERS, MIXED_FIRST, MIXED_SECOND],
-    ids=["later", "other authors", "tenth", "eleventh", "kinds", "registers", "mixed first", "mixed second"],
-)
+    [LATER, AUTHORS, TENTH, ELEVENTH, KINDS, REGISTERS, MIXED_FIRST, MIXED_SECOND, VOICES_FIRST, VOICES_SECOND],
+    ids=[
+        "later", "other authors", "tenth", "eleventh", "kinds", "registers", "mixed first", "mixed second",
+        "voices first", "voices second",
+    ],
+)  # fmt: skip
 def test_texts_tried_after_the_rules_are_told_apart_too(records, language):
     hold([each for each in judged(records) if each[1] == language])
 
@@ -173,3 +182,21 @@ def test_half_of_the_texts_are_good():
     good = sum(each[2] for each in texts)
     assert len(texts) >= 300
     assert abs(good / len(texts) - 0.5) < 0.05
+
+
+VOICES = {**VOICES_FIRST, **VOICES_SECOND}
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "language", "text"),
+    [
+        (state, name, language, text)
+        for state, records in VOICES_KINDS.items()
+        for name, said in records.items()
+        for language, texts in said.items()
+        for text in texts
+    ],
+)
+def test_variants_of_what_models_say_are_told_apart(state, name, language, text):
+    complaint = first_complaint(facts_of(VOICES[name], language), ((QUESTION[language], text),))
+    assert (complaint is None) == (state == "good"), complaint

@@ -176,6 +176,9 @@ def says_how_made(claim: str, title: str) -> bool:
     """Return whether the card's title says how its images were made in the word of a claim: angiograms of ARCADE."""
     stems = [word[:8] for word in re.findall(rf"[a-z]{{{_LEAST_STEM},}}", claim)]
     stems += [stem for said, stem in _ACQUIRED_ZH.items() if claim.endswith(said)]
+    phases = [stem for stem in ("systol", "diastol", "inspirat", "expirat") if stem in title]
+    if any(claim.startswith(stem) for stem in phases) and len(phases) > 1:
+        return False  # the title says that the images are of either
     return bool(stems) and all(stem in title for stem in stems)
 
 

@@ -54,7 +54,7 @@ def clauses_about(facts: Facts, said: str, carried: tuple[str, ...]) -> Iterator
     """
     about: tuple[str, ...] = ()
     for number, part in enumerate(_ANY_CLAUSE[facts.language].split(said)[::2]):
-        marks = re.findall(LABEL, _BESIDE.sub(" ", part) if about else part)
+        marks = re.findall(LABEL, _BESIDE[facts.language].sub(" ", part) if about else part)
         named = tuple(dict.fromkeys(map(facts.names.label_of, marks)))
         opening = _FIRST_WORDS[facts.language].match(part)
         if not (named or number) and opening and is_named(facts, facts.annotation.anatomy, opening.group()):
@@ -65,8 +65,17 @@ def clauses_about(facts: Facts, said: str, carried: tuple[str, ...]) -> Iterator
             about = (named if facts.language == Language.ZH else named[-1:]) or about or carried
 
 
-_BESIDE = re.compile(rf"\b(?:(?:left|right|top) of|below|above|beneath|under|beside|near) (?:the |an? )*{LABEL}")
-"""Where something lies, of which a clause is not."""
+_BESIDE = {
+    Language.EN: re.compile(
+        r"\b(?:(?:left|right|top) of|below|above|beneath|under|beside|near|around|behind|within|inside|than|"
+        rf"(?:surround|enclos|encircl|fram|bound)(?:s|es|ing)|next to|compared (?:with|to)) (?:the |an? )*{LABEL}"
+    ),
+    Language.ZH: re.compile(
+        rf"(?:位于|在|处于|居于?){LABEL}的?(?=[左右上下内外前后]|[周旁边]|之[上下内外间])"
+        rf"|(?:包绕|环绕|包围|围绕|包裹|围|绕)着?{LABEL}|(?:较|比|相较于?|相比于?|于){LABEL}|(?:与|和|同){LABEL}(?=相比|相比较|比较|相邻)"
+    ),
+}
+"""Beside or around what something lies, or with what it is compared: of that a clause is not."""
 _FIRST_WORDS = {
     Language.EN: re.compile(r"\W*(?:[a-z]+ ?){1,3}"),
     Language.ZH: re.compile("[^这该本图，。；][^，。；]{0,2}"),
@@ -103,6 +112,18 @@ _NO_MORE = re.compile(
 _ABOUT_IT = re.compile(rf"\W*(?:in general, )?(?:(?:the |an? )?{LABEL} [a-z]|(?:it|they|its|their)\b)")
 _THAN = re.compile(r"\b[a-z]+er than\b")
 """A comparison in the image: "narrower than the liver" turns no line round."""
+
+
+def of_another_type(facts: Facts, sentence: str) -> Known | None:
+    """Return the line that names by one letter what a lower-case sentence names by another: B and T lymphocytes."""
+    of_text = set(_TYPE.findall(sentence))
+    of_lines = {letter for known in facts.knowledge for letter in _TYPE.findall(known.text.lower())}
+    if not of_lines or of_text <= of_lines:
+        return None
+    return next(known for known in facts.knowledge if _TYPE.search(known.text.lower()))
+
+
+_TYPE = re.compile(r"(?<![a-z])([b-hj-z])[ -]?(?:lympho|cells?\b|淋巴|细胞)")
 
 
 def _turned_round_zh(facts: Facts, known: Known, part: str) -> bool:
@@ -147,7 +168,8 @@ def of_another(facts: Facts, part: str, labels: tuple[str, ...]) -> Known | None
             own = {each.text for each in facts.knowledge if each.label in about}
             if len(about) != 1 or not own or other.text in own:
                 continue
-            own |= {each.text for each in facts.knowledge if each.label == facts.annotation.anatomy}
+            if not _OF_A_LABEL.match(part):
+                own |= {each.text for each in facts.knowledge if each.label == facts.annotation.anatomy}
             told = (_told(facts.names, facts.annotation.labels, line) for line in own)
             most = len(said & {word for line in told for _, of_own in line for word in of_own})
             if other.text in own or shared <= most:
@@ -163,6 +185,8 @@ def of_another(facts: Facts, part: str, labels: tuple[str, ...]) -> Known | None
     return None
 
 
+_OF_A_LABEL = re.compile(rf"\W*(?:the |an? )?{LABEL}(?![、,]|和|与|及| and )")
+"""A clause that begins with a label is not about the region of the body."""
 _LEAST_OF_ANOTHER_ZH = 4
 _WHOLE = 0.75
 """Share of the words of a clause with which a text has it all: forms of words and particles differ."""

@@ -137,7 +137,8 @@ _TIMES = re.compile(r"\b(?P<number>once|twice|(?:three|four|five|six) times)\b")
 _NOT_COUNTED = (
     "quarters? thirds? fifths? "
     "borders? edges? corners? of and or parts? sides? halves ways? respects? aspects? features? steps? sentences? "
-    "tones? words? apart are is differ lie can stand shown named visible to"
+    "tones? shades? hues? colou?rs? words? apart are is differ lie can stand shown named visible "
+    "to by with at for on from here"
 ).replace(" ", "|")
 
 
@@ -225,7 +226,12 @@ def wrong_count(facts: Facts, text: str) -> tuple[str, str] | None:
         if counted is not None and counted > 1 and not how_many_lie(facts, label, text):
             return "count invented", f'"{without_marks(found.group())}" is not how many the record has'
     rest = _PARTED.sub(" ", rest)
-    if (found := _OTHER_COUNT.search(rest)) is not None and _SPELLED.index(found[1]) not in _counts(facts):
+    found = _OTHER_COUNT.search(rest)
+    if (
+        found is not None
+        and _SPELLED.index(found[1]) not in _counts(facts)
+        and not any(found.group() in known.text.lower() for known in facts.knowledge)  # a nucleus of two lobes
+    ):
         return "count invented", f'"{without_marks(found.group())}" counts what the record does not count'
     return None
 
@@ -356,7 +362,7 @@ def wrong_count_zh(facts: Facts, text: str) -> tuple[str, str] | None:
         if count is None or count <= 1 or found["of"] in "片":
             continue
         what = next(iter(re.findall(rf"{LABEL}|{WORD}", re.split("[中里内以，]", found["what"])[0])), "")
-        if found.group() in own:
+        if found.group() in own or re.match("[^，。；]{0,4}色", found["what"]):
             continue
         if found["of"] in "类种":
             holds = count == len(facts.annotation.labels)

@@ -117,7 +117,11 @@ class LabelNames:
         for spoken, label in tuple(self._labels.items()):
             if self._english and (several := _plural_head(spoken)):
                 self._labels.setdefault(self.folded(several), label)
-            for other in (*_numbered(spoken), *_other_names(language).get(spoken, ()), *_shortened(spoken, language)):
+            others = (
+                *_numbered(spoken), *_other_names(language).get(spoken, ()), *_shortened(spoken, language),
+                *_in_other_order(spoken, language),
+            )  # fmt: skip
+            for other in others:
                 self._labels.setdefault(self.folded(other), label)
         self.levels = _levels(self._labels, english=self._english)
         for spoken, label in self.levels.items():
@@ -228,6 +232,45 @@ def _shortened(name: str, language: Language) -> Iterator[str]:
         if long in name:
             yield from (name.replace(long, each) for each in short)
 
+
+def _in_other_order(name: str, language: Language) -> Iterator[str]:
+    """Yield a name with its words in another order: "cavity of the left ventricle" of "left ventricle cavity"."""
+    if language == Language.ZH:
+        if found := _PART_ZH.fullmatch(name):
+            yield f"{found['organ']}的{found['part']}"
+        return
+    if lobe := _LUNG_LOBE.fullmatch(name):
+        side, which = lobe["side"], lobe["which"]
+        yield from (
+            f"{side} {which} lobe", f"{side} {which} lobe of the lung", f"{side} {which} lung lobe",
+            f"{side} {which} pulmonary lobe", f"{which} lobe of the {side} lung", f"{which} lobe on the {side}",
+            f"{side} lung's {which} lobe",
+        )  # fmt: skip
+        return
+    if found := _PART_OF.fullmatch(name):
+        organ, part = found["organ"], found["part"]
+        yield f"{organ} {part}"
+    elif found := _ORGAN_PART.fullmatch(name):
+        organ, part = found["organ"], found["part"]
+        yield f"{part} of the {organ}"
+        yield f"{part} of {organ}"
+    else:
+        return
+    head, _, noun = organ.rpartition(" ")
+    yield from (f"{head} {adjective} {part}".lstrip() for adjective in _names_file()["adjectives"].get(noun, ()))
+
+
+_LUNG_LOBE = re.compile(r"(?P<side>left|right) lung (?P<which>upper|middle|lower) lobe")
+_PART = (
+    "cavity|myocardium|cartilage|wall|parenchyma|lobe|leaflet|peripheral zone|transition zone|adenocarcinoma|carcinoma|"
+    "cancer|vein|artery|head|body|tail|cyst|stone|tumor|lesion|nodule"
+)
+_PART_OF = re.compile(rf"(?P<part>(?:[a-z]+ )?(?:{_PART})) of the (?P<organ>[a-z]+(?: [a-z]+)?)")
+_ORGAN_PART = re.compile(rf"(?P<organ>(?:(?:left|right) )?(?!benign|malignant|skin|primary)[a-z]+) (?P<part>{_PART})")
+_PART_ZH = re.compile(
+    "(?P<organ>(?:[左右]侧?)?(?:心室|心房|前列腺|膀胱|肺|肝脏?|肾脏?|胰腺|甲状腺|乳腺|结肠|股骨|胫骨|二尖瓣|视网膜))"
+    "(?P<part>腔|心肌|外周带|移行带|肿瘤|结节|囊肿|结石|软骨|癌|[前后]叶|[上中下]叶|(?:恶性|良性)?病变|血管)"
+)
 
 _APOSTROPHE = re.compile("'s (?=[a-z])")
 _ABBREVIATION = re.compile("[A-Z][A-Z0-9-]+")

@@ -17,9 +17,11 @@ from gmai_data.checks.lines import (
     TOKEN,
     is_named,
     names_itself,
+    pairs_of,
     states_en,
     states_line,
     states_zh,
+    stem_of,
 )
 from gmai_data.checks.masking import FULL_WIDTH
 from gmai_data.vocabulary import Language
@@ -46,6 +48,7 @@ def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ())
         return None
     if (told := _told_by_clauses(facts, said)) is not None:
         return told
+    stated: list[Known] = []
     for known in facts.knowledge:
         # "The kidney" is said of the left one, and "it stores bile for the duodenum" of the gallbladder.
         also = not named or all(names_itself(facts, name, known.text) for name in named)
@@ -54,8 +57,16 @@ def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ())
         if known.label not in named and not (also and spoken_of):
             continue
         if states_zh(facts, known, masked, said) if chinese else states_en(facts, known, text, masked):
-            return known
-    return None
+            stated.append(known)
+    return max(stated, key=lambda known: _shared(facts, known, said), default=None)
+
+
+def _shared(facts: Facts, known: Known, said: str) -> int:
+    """Return how many words, or pairs of characters, a masked sentence and a line share."""
+    if facts.language == Language.ZH:
+        return len(pairs_of(known.text) & pairs_of(said))
+    stems = {stem_of(word) for word in TOKEN.findall(said)}
+    return len(stems & {stem_of(word) for word in TOKEN.findall(known.text.lower())})
 
 
 def _told_by_clauses(facts: Facts, masked: str) -> Known | None:

@@ -15,8 +15,13 @@ _BOX = re.compile(r"<box>\[(?:\[\d+(?:, \d+){3}\](?:, )?)+\]</box>")
 _NUMBER = re.compile(r"(?:(?<![\w.])|(?<=[\u4e00-\u9fff]))(?![23][- ]?d(?:imension\w*)?(?![a-z]))\d+(?:[.,]\d+)*")
 """A picture of two dimensions, `2D`, counts nothing."""
 _CIRCLED = re.compile("[①-⑳❶-❿]")
-_ITEM = re.compile(r"(?:^|(?<=[\s:：;；。]))[(（]?\d{1,2}[.)、）](?=\s|[^\d\s])")
-"""The number of an item of a list states nothing."""
+_ITEM = re.compile(
+    r"(?:^|(?<=[\s:：;；。]))[(（]?\d{1,2}[.)、）](?=\s|[^\d\s])"
+    r"|\b(?:step|point|item|part|question|answer) ?#?\d{1,2} ?[.:)\u2013\u2014]|\b[qa]\d{1,2}[.:)]"
+    r"|第 ?\d{1,2} ?[步点条项]|(?:步骤|要点|问题?|答案?) ?\d{1,2} ?[.:：)）、]",
+    re.IGNORECASE,
+)
+"""The number of an item of a list, or of a step, states nothing."""
 _WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _SPELLED_SIZE = re.compile(
     rf"\b({'|'.join(_WORDS)}|half)[- ](?:a[- ])?(?:mm|cm|milli\w+|centi\w+|year|month|week|day)s?\b"

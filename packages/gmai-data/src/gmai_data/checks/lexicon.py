@@ -102,6 +102,13 @@ def clear_lungs(language: Language) -> tuple[re.Pattern[str], frozenset[str]]:
 
 
 @functools.cache
+def parts_of_organs() -> re.Pattern[str]:
+    """Return what names in Chinese a part of an organ or of a region by a word that begins with it: 脑沟 of 脑."""
+    words = sorted(_yaml("parts.yaml")["zh"].split(), key=lambda word: (-len(word), word))
+    return re.compile("|".join(words))
+
+
+@functools.cache
 def scopes() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
     """Return (what names an endoscope in lower-case text, what its region is called in a record), both languages."""
     return tuple(

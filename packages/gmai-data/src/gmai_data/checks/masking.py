@@ -183,7 +183,8 @@ def _label_words(labels: tuple[str, ...], names: LabelNames, language: Language)
     for name in spoken:
         bare = re.sub(r"^[左右双]侧?", "", name)
         kinds = kinds_of(bare, language)
-        found.add(_LEVEL_ZH.sub("", bare))  # 膝骨关节炎 of 中度膝骨关节炎（3级）
+        plain = _LEVEL_ZH.sub("", bare)  # 膝骨关节炎 of 中度膝骨关节炎（3级）, and so 骨关节炎
+        found |= {plain, *(plain[start:] for start in range(1, len(plain) - 2))}
         found |= {bare, *kinds, *(other for word in (bare, *kinds) for other in also.get(word, ()))}
         # Of 肾肿瘤, 肿瘤 is said again; so is 心肌 of 左心室心肌.
         found |= {bare[start:] for start in range(1, len(bare) - 1) if not bare[start].isdigit()}

@@ -157,7 +157,15 @@ def _lie_there(
     slack = -_FAR if _MARGIN.search(clause) else -_SLACK if _CORNER.search(clause) else _SLACK
     of_both = horizontal is not None and vertical in ("upper", "lower")
 
-    def fits(x: float, y: float) -> bool:
+    def fits(box: Box) -> bool:
+        x, y = place(box, facts)
+        x1, y1, x2, y2 = box.xyxy
+        width, height = facts.annotation.width_px, facts.annotation.height_px
+        if (
+            (horizontal == "left" and x1 >= width / 2) or (horizontal == "right" and x2 <= width / 2)
+            or (vertical == "upper" and y1 >= height / 2) or (vertical == "lower" and y2 <= height / 2)
+        ):  # fmt: skip
+            return False  # near the middle, yet wholly in the other half
         low, high = _CENTRAL
         beside = (x > 0.5 if horizontal == "left" else x < 0.5) and (y > 0.5 if vertical == "upper" else y < 0.5)
         if of_both and (beside or (abs(x - 0.5) <= _SLACK and round(abs(y - 0.5), 3) <= _SLACK)):
@@ -171,7 +179,7 @@ def _lie_there(
             and (not central or (low <= x <= high and low <= y <= high))
         )
 
-    return [fits(*place(box, facts)) for box in boxes]
+    return [fits(box) for box in boxes]
 
 
 _EVERY = re.compile(r"\b(?:all|both|each|every)\b|均(?![匀质一衡])|都|全部")
@@ -386,6 +394,11 @@ _RELATION_IT_FIRST = re.compile(
     rf"(?:(?:an?|the|one|two|three|another) )?(?:(?:regions?|areas?|spots?) of )?(?P<subject>{LABEL})"
 )
 """Of two labels of a sentence: "the liver, with the kidney below it"; "the liver and, below it, the kidney"."""
+_RELATION_ITS_SIDE = re.compile(
+    rf"(?P<subject>{LABEL})(?: (?!{LABEL})[a-z]+){{0,4}}? (?:along|on|at|to|down) (?:its|their) (?P<how>left|right)"
+    rf"(?: hand)?(?: sides?)? (?:in|on) the {PICTURE}"
+)
+"""Of the label before: "the canal runs along their right side in the image"."""
 _FURTHER_ZH = re.compile(
     rf"(?P<subject>{LABEL})(?:的?位置)?比(?P<object>{LABEL})(?:的?位置)?更?(?:加?靠近?|偏向?|接近|往)(?:图像?|画面|"
     rf"影像)?的?(?P<how>[左右上下])[侧方边部]?"
@@ -414,6 +427,11 @@ _RELATION_ITS_ZH = re.compile(
     rf"(?P<subject>{LABEL})"
 )
 """Of the label before: 其右上方为耳蜗."""
+_RELATION_OF_IT_ZH = re.compile(
+    rf"(?P<subject>{LABEL})(?:则|就|恰)?(?:位于|在|居于?|处于)(?:图像中?)?(?:其|它)的?"
+    r"(?P<how>[左右][上下]方?|[上下][左右]?[方面]|[左右][侧边方])"
+)
+"""Likewise: 右心室位于其左侧."""
 
 
 _ALL = r"both|all|each|every|the (?:two|three|four|five|six)"
@@ -471,7 +489,8 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
                 _way_zh(each["how2"] or each["how3"]),
             )
             for each in _RELATION_ZH.finditer(text)
-        ] + [(each, each["subject"], before[-1], _way_zh(each["how"])) for each in _RELATION_ITS_ZH.finditer(text)
+        ] + [(each, each["subject"], before[-1], _way_zh(each["how"]))
+             for pattern in (_RELATION_ITS_ZH, _RELATION_OF_IT_ZH) for each in pattern.finditer(text)
              if (before := re.findall(LABEL, text[: each.start()]))]  # fmt: skip
         found += [
             (each, first, each["object"], _way_zh(each["how"]))
@@ -484,7 +503,8 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
             for each in pattern.finditer(text)
         ]
     if facts.language == _EN:
-        for each in (found for pattern in (_RELATION_IT, _RELATION_IT_FIRST) for found in pattern.finditer(text)):
+        patterns = (_RELATION_IT, _RELATION_IT_FIRST, _RELATION_ITS_SIDE)
+        for each in (found for pattern in patterns for found in pattern.finditer(text)):
             if others := [mark for mark in re.findall(LABEL, text[: each.start()]) if mark != each["subject"]]:
                 found.append((each, each["subject"], others[0], _way(each["how"])))
     for each, subject, other, way in found:
@@ -547,7 +567,8 @@ def subject_of(text: str, start: int, end: int) -> str | None:
 
 _INSIDE = re.compile(
     rf"\b(?P<how>inside|within|outside|enclosed by|surrounded by|encircled by|embedded in|contained in)(?: of)?"
-    rf"(?: the| its| an?| both| either| each| any)*(?: larger| whole)? (?P<object>{LABEL})"
+    rf"(?: the| its| an?| both| either| each| any)*(?: (?:larger|whole|(?:ring|area|region|band|zone|rim|circle) of))?"
+    rf"(?: the)? (?P<object>{LABEL})"
 )
 _AROUND = re.compile(
     rf"\b(?P<how>encloses?|surrounds?|encircles?|contains?|envelops?|wraps? around|houses?|(?:lies?|is) around)"
@@ -559,7 +580,7 @@ _INSIDE_ZH = re.compile(
     rf"(?P<subject>{LABEL})(?:位?于|在|居于?|处于)(?P<object>{LABEL})的?(?P<how>之?内部?(?!侧)|里面?|外部|之?外(?!侧))"
 )
 _AROUND_ZH = re.compile(
-    rf"(?P<subject>{LABEL})(?P<by>被)?(?P<object2>{LABEL})?(?:所)?(?P<how>包绕|包围|环绕|包裹|围绕|包含)着?(?P<object>{LABEL})?"
+    rf"(?P<subject>{LABEL})(?:呈[^，。；{LABEL[1:-1]}]{{1,6}}?)?(?P<by>被)?(?P<object2>{LABEL})?(?:所)?(?P<how>包绕|包围|环绕|包裹|围绕|包含)着?(?P<object>{LABEL})?"
 )
 _INSIDE_SHARE = 0.5
 """Share of a box that lies in another at least, where one structure is said to lie in the other."""

@@ -157,7 +157,9 @@ def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
         if of_patient or (
             found[2] in ("sided", "side")
             and not re.search(r"\b(?:the|its|image|picture) (?:\w+ )?$", before)
-            and not re.match(r" of (?:the|this) (?:image|picture|slice|scan|frame|view|photo\w*|\w*gra(?:ph|m))", after)
+            and not re.match(
+                r" (?:of|in|on) (?:the|this) (?:image|picture|slice|scan|frame|view|photo\w*|\w*gra(?:ph|m))", after
+            )
         ):
             towards = re.search(r"\btowards? (?:the|your) [a-z' ]*$", before) is not None
             if not _has_side(facts, side, before, after, towards=towards):
@@ -206,6 +208,10 @@ _BOTH_WAYS_ZH = re.compile(
 """Of the picture: 左右居中, 左右两侧各有一个, 从左到右."""
 
 
+_LINE_ZH = re.compile("(?:线|缝|裂隙|间隙|条带|带状影|线状影|条状影)[，、]?(?:其|的)?$")
+"""What has two sides of its own: 一条较暗的线，两侧较亮."""
+
+
 def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a side of the patient in a Chinese sentence that no label spoken of has."""
     wrong = "side invented"
@@ -218,6 +224,8 @@ def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
         side = {"左": "left", "右": "right"}.get(found["side"])
         if side is None:
             if found["frame"] and facts.annotation.boxes:
+                continue
+            if _LINE_ZH.search(before):
                 continue
             pair = re.match(rf"的?({LABEL})", after)
             if pair and (how_many(facts, facts.names.label_of(pair[1])) or 0) > 1:
@@ -233,7 +241,7 @@ def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
             and re.match("(?:可?见|有|存在|出现)", after)
             and not re.search("[图画影]|视野|照片|[左右上下]", before + (found["frame"] or ""))
         )
-        bound = re.match(rf"(?:{LABEL}|{WORD})", after) and found["rest"] in (None, "侧") and not found["frame"]
+        bound = re.match(rf"(?:{LABEL}|{WORD})", after) and found["rest"] in (None, "侧", "半") and not found["frame"]
         if (
             of_patient
             or bound

@@ -23,7 +23,7 @@ from gmai_data.checks.claims import (
     says_how_made,
     wrong_window,
 )
-from gmai_data.checks.contrary import contrary
+from gmai_data.checks.contrary import contrary, of_another_type
 from gmai_data.checks.counts import (
     names_of,
     names_of_what_is_there,
@@ -41,7 +41,7 @@ from gmai_data.checks.general import (
     holds_by_its_line,
     without_general_clauses,
 )
-from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, scopes
+from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, parts_of_organs, scopes
 from gmai_data.checks.masking import OWN, REFERENCE, low, masked, with_labels
 from gmai_data.checks.measures import without_measures
 from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, what_is_denied, words_of
@@ -183,6 +183,17 @@ def _lungs_invented(facts: Facts, sentence: str) -> str | None:
     return None if found is None or holding.intersection(names_of(facts)) else found.group()
 
 
+def _part_invented(facts: Facts, sentence: str) -> str | None:
+    """Return the name of a part of an organ in a Chinese sentence that no label and no line of knowledge has."""
+    if facts.language != Language.ZH:
+        return None
+    lines = (each.text for each in facts.knowledge)
+    known = " ".join((*names_of_what_is_there(facts), facts.names.anatomy, facts.names.noun, facts.source, *lines))
+    text = low(sentence)
+    found = (found.group() for found in parts_of_organs().finditer(text))
+    return next((part for part in found if part not in known and not is_other_denied(facts, text, part, text)), None)
+
+
 def _other_scope(facts: Facts, sentence: str) -> str | None:
     """Return the name of an endoscope that looks at another region than the record's."""
     text = low(sentence)
@@ -203,11 +214,15 @@ def _wrong(
             return claimed_of_a_class(facts, part, frozenset(), line, asked=asked) is not None
 
         text = without_general_clauses(facts, text, carried, claims_more)
-    line = None if asked or not facts.knowledge else contrary(facts, with_labels(facts, sentence), carried)
+    line = None
+    if not asked and facts.knowledge:
+        line = contrary(facts, with_labels(facts, sentence), carried) or of_another_type(facts, low(sentence))
     if line is not None:
         return "finding invented", f'it says the contrary of "{line.text}"'
     if (invented := _lungs_invented(facts, sentence)) is not None:
         return "finding invented", f'it says "{invented}", which the record does not say'
+    if (invented := _part_invented(facts, sentence)) is not None:
+        return "body invented", f'it says "{invented}", a part of the body that the record does not have'
     if (invented := _other_scope(facts, sentence)) is not None:
         return "acquisition invented", f'it says "{invented}", which does not look at the region of the record'
     if (wrong := wrong_only_one(facts, sentence) or wrong_window(facts, low(sentence).replace("-", " "))) is not None:
