@@ -42,6 +42,8 @@ from gmai_data.vocabulary import Kind, Language, Split
     MIXED_SECOND,
     VOICES_FIRST,
     VOICES_SECOND,
+    VOICES_THIRD,
+    VOICES_FOURTH,
     VOICES_KINDS,
 ) = (
     yaml.safe_load((Path(__file__).parent / f"grounding_texts{name}.yaml").read_text(encoding="utf-8"))
@@ -69,6 +71,8 @@ from gmai_data.vocabulary import Kind, Language, Split
         "_mixed_second",
         "_voices_first",
         "_voices_second",
+        "_voices_third",
+        "_voices_fourth",
         "_voices_kinds",
     )
 )
@@ -123,10 +127,11 @@ def test_good_texts_pass_and_bad_ones_are_refused(part, language):
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
     "records",
-    [LATER, AUTHORS, TENTH, ELEVENTH, KINDS, REGISTERS, MIXED_FIRST, MIXED_SECOND, VOICES_FIRST, VOICES_SECOND],
+    [LATER, AUTHORS, TENTH, ELEVENTH, KINDS, REGISTERS, MIXED_FIRST, MIXED_SECOND, VOICES_FIRST, VOICES_SECOND,
+     VOICES_THIRD, VOICES_FOURTH],
     ids=[
         "later", "other authors", "tenth", "eleventh", "kinds", "registers", "mixed first", "mixed second",
-        "voices first", "voices second",
+        "voices first", "voices second", "voices third", "voices fourth",
     ],
 )  # fmt: skip
 def test_texts_tried_after_the_rules_are_told_apart_too(records, language):
@@ -184,7 +189,7 @@ def test_half_of_the_texts_are_good():
     assert abs(good / len(texts) - 0.5) < 0.05
 
 
-VOICES = {**VOICES_FIRST, **VOICES_SECOND}
+VOICES = {**VOICES_FIRST, **VOICES_SECOND, **VOICES_THIRD, **VOICES_FOURTH}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from gmai_data.vocabulary import Language
 _Holds = Callable[[Facts, Box, Box], bool]
 _OBJECT = re.compile(rf" ?(?:with |by |to |of )?(?:the |an? |its )?({LABEL})")
 """What the region before overlaps."""
+_PAIR = re.compile(rf"({LABEL}) ({LABEL}),? ?(?:[a-z]+ |[一-鿿]{{1,3}}){{0,3}}$")
+"""Two labels that a text names at once: "the medial and lateral cartilages lie side by side"."""
 _ONE_LEVEL = 0.12
 """Share of the image's height by which the centres of what lies side by side may differ."""
 _ALIKE = 1.6
@@ -94,6 +96,8 @@ def wrong_arrangement(facts: Facts, text: str) -> tuple[str, str] | None:
 
 def _compared(text: str, start: int, end: int) -> list[str]:
     """Return the two labels right around what is said of them, among others of the sentence, or nothing."""
+    if pair := _PAIR.search(text[:start]):
+        return [pair[1], pair[2]]
     joined = JOINED.search(text[:start])
     before = list(dict.fromkeys(re.findall(LABEL, joined.group()))) if joined else []
     behind = _OBJECT.match(text[end:])

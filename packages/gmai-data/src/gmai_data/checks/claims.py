@@ -8,7 +8,7 @@ from gmai_data.checks.general import holds_by_its_line
 from gmai_data.checks.lexicon import LABEL, WORD, claims, is_akin, visual_chinese
 from gmai_data.checks.lines import in_other_words, is_of
 from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, words_of
-from gmai_data.vocabulary import Language
+from gmai_data.vocabulary import Language, Modality
 
 WINDOW = re.compile(
     r"\b(lung|bone|brain|soft tissue|abdom\w+|mediastin\w+|liver|stroke|subdural|narrow|wide)(?: ct)? windows?"
@@ -108,6 +108,14 @@ def claimed_of_a_class(
                 or (asked and ASKS_WHETHER.search(text) and is_of_others(facts, claim, text))
             ):
                 continue
+            if (
+                claim in _DISEASE
+                and has_finding(facts)
+                and _OF_DISEASE.search(f"{text[: found.start()]}|{text[found.end() :]}")
+            ):
+                continue
+            if claim.startswith("push") and facts.annotation.modality in _OF_CELLS:
+                continue  # a nucleus is pushed to one side of its cell
             if name == "finding" and holds_by_its_line(facts, text, found.start(), claim):
                 continue
             if name == "changed" and has_finding(facts):
@@ -122,6 +130,8 @@ def claimed_of_a_class(
                 continue
             if name == "plane" and claim.startswith(axis) and axis:
                 continue
+            if name == "plane" and claim.startswith("横") and facts.annotation.modality in _SECTIONS:
+                continue  # what is seen is a section of layers
             if claim in _OPERATING and "Surg" in str(facts.annotation.clinical_task):
                 continue  # that it is one is what the card's task says
             if name == "acquisition" and says_how_made(claim, facts.names.title):
@@ -161,6 +171,14 @@ def claimed_of_a_class(
     return None
 
 
+_DISEASE = frozenset({"disease", "condition", "disorder"})
+_OF_DISEASE = re.compile(
+    rf"\b(?:this|the|that) \|(?:(?:that's| is| called)? ?(?:shown|seen|{LABEL})|\W|$)"
+    r"|\ban? (?:[a-z]+ )?\|(?: that| which| in which| of\b)"
+)
+"""What a finding of the record is called: "diabetic retinopathy, a disease that …", "in this disease"."""
+_OF_CELLS = frozenset({Modality.HISTOPATHOLOGY, Modality.MICROSCOPY})
+_SECTIONS = frozenset({Modality.OCT, Modality.HISTOPATHOLOGY})
 _OPERATING = frozenset({"operation", "surgery", "surgical", "intraoperative", "术中", "手术"})
 _ACQUIRED_ZH = {
     "造影": "angiogra",
@@ -182,7 +200,9 @@ def says_how_made(claim: str, title: str) -> bool:
     return bool(stems) and all(stem in title for stem in stems)
 
 
-ASKED_OF = re.compile("conditions?|patholog(?:y|ies)|diseases?|disorders?|lesions?|病|病变|病灶|疾病|征象|异常")
+ASKED_OF = re.compile(
+    "diagnosis|conditions?|patholog(?:y|ies)|diseases?|disorders?|lesions?|病|病变|病灶|疾病|征象|异常"
+)
 """What a question may call a finding that the image shows: "Which condition is seen?"."""
 _ITS_PURPOSE_ZH = re.compile("[这此]就?[是为][它其]们?的(?:一般|主要|通常|基本)?功能")
 _AFFECTED_ZH = {

@@ -96,12 +96,42 @@ def _turned_round(facts: Facts, known: Known, part: str) -> bool:
     ):
         return True
     words = [word for word in TOKEN.findall(_THAN.sub(" ", said)) if word not in STOPS]
+    if _by_another(line, said) or any(
+        _forms(word) & set(TOKEN.findall(line)) - set(words)
+        and _forms(opposite) & set(words) - set(TOKEN.findall(line))
+        and len(found & {stem_of(each) for each in TOKEN.findall(line)}) >= LEAST
+        for word, opposite in opposites(Language.EN) if word in _VESSELS
+    ):  # fmt: skip
+        return True
     stems, telling = {stem_of(word) for word in words}, {stem_of(word) for word in words if not is_plain(word)}
     return any(
         stem_of(word) in clause.stems - stems and stem_of(opposite) in stems - clause.stems and telling & clause.stems
         for clause in clauses_of_line(known.text.lower())
         for word, opposite in opposites(Language.EN)
     )
+
+
+_VESSELS = frozenset({"artery", "vein", "arterial", "venous"})
+"""Words of one meaning where a line says "vessel", and opposites where it says one of them."""
+_BY = re.compile(r"\bby (?:the |an? )?(?:[a-z]+ of (?:the |an? )?)?([a-z]+)")
+_BY_ZH = re.compile("经[由过]?(?P<how>[一-鿿]{2,5}?)(?=传播|传染|排出|进入)")
+
+
+def _forms(word: str) -> set[str]:
+    return {word, f"{word}s", f"{word[:-1]}ies"}
+
+
+def _by_another(line: str, said: str) -> bool:
+    """Return whether an English clause says by something else than a line what the line says with the same verb."""
+    for clause in line.split(";"):
+        of_line = _BY.findall(clause)
+        of_text = _BY.findall(said)
+        verbs = {stem_of(word) for word in TOKEN.findall(clause.split(" by ")[0]) if word not in STOPS}
+        before = {stem_of(word) for word in TOKEN.findall(said.split(" by ")[0])}
+        words = {stem_of(word) for word in TOKEN.findall(line)}
+        if of_line and of_text and verbs & before and not any(stem_of(word) in words for word in of_text):
+            return True
+    return False
 
 
 _NO_MORE = re.compile(
@@ -133,6 +163,9 @@ def _turned_round_zh(facts: Facts, known: Known, part: str) -> bool:
         word in line and opposite in part and word not in part and pairs_of(line) & pairs_of(part)
         for word, opposite in opposites(Language.ZH)
     ):
+        return True
+    ways = [set(_BY_ZH.findall(each)) for each in (line, part)]
+    if all(ways) and not any(set(one) & set(other) for one in ways[0] for other in ways[1]):
         return True
     shared = max(len(_said(facts, part) & words) for _, words in _told(facts.names, facts.annotation.labels, line))
     return shared >= LEAST and bool(

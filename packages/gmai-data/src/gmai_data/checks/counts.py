@@ -307,7 +307,7 @@ def _miscounted(facts: Facts, text: str, *, several: re.Pattern[str], alone: re.
         for found in pattern.finditer(text):
             label = facts.names.label_of(found["what"])
             counted = how_many(facts, label) if known_boxes(facts, label) else None
-            unknown = pattern is several and not facts.annotation.boxes and not facts.boxes
+            unknown = pattern is several and counted is None and len(known_boxes(facts, label)) <= 1
             if unknown and not found.group().startswith("both"):
                 return "count invented", f'"{without_marks(found.group())}": the record does not say how many'
             if counted is not None and (counted <= 1 if pattern is several else counted != 1):
@@ -337,6 +337,7 @@ _UNIT_ZH = re.compile(r"毫米|厘米|公分|微米|毫升|mm|cm|μm|um|%|百分
 _OF_WHAT_ZH = re.compile(rf"[^。；\ue000-\uf7ff]{{1,14}}(?:均|都|皆|就|即)?(?:为|是|系)({LABEL})")
 
 
+_SPOKEN_OF_ALL_ZH = re.compile(f"{LABEL} ?(?:[和与及、]|以及)? ?{LABEL}(?:呈现?|为|是|表现为|形成|构成|显示为)$")
 _OF_OTHERS_ZH = re.compile("[前后]者[^，；]*$|(?:结构|部分|区域|层)")
 
 
@@ -372,6 +373,9 @@ def wrong_count_zh(facts: Facts, text: str) -> tuple[str, str] | None:
             continue
         else:
             before = re.findall(LABEL, text[: found.start()])
+            here = set(re.findall(LABEL, re.split("[，。；]", text[: found.start()])[-1]))
+            if len(here) == count and _SPOKEN_OF_ALL_ZH.search(text[: found.start()]):
+                continue  # 内侧和外侧软骨呈两条薄带
             if behind := _OF_WHAT_ZH.match(text[found.end() :]):  # 两个低密度灶，均为肝肿瘤
                 before = [behind[1]]
             holds = _count_holds(

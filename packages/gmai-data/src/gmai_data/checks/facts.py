@@ -145,6 +145,9 @@ class LabelNames:
             other = self._labels.get(spoken.replace(left, right, 1))
             if spoken.startswith(left) and other is not None:
                 self._pairs |= dict.fromkeys((word + spoken.removeprefix(left) for word in both), (label, other))
+        for name, pair in _in_pairs(self._labels, language):
+            if name not in self._labels:
+                self._pairs.setdefault(name, pair)
         every = {*self._labels, *self._opposites, *self._pairs}
         longest_first = sorted(every, key=lambda name: (-len(name), name))
         if self._english:
@@ -231,6 +234,37 @@ def _shortened(name: str, language: Language) -> Iterator[str]:
     for long, short in _names_file()["short"][str(language)].items():
         if long in name:
             yield from (name.replace(long, each) for each in short)
+
+
+def _in_pairs(names: Mapping[str, str], language: Language) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield (name, two labels) of labels told apart by their first word: "medial and lateral tibial cartilage"."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, label in names.items():
+        found = (_FIRST_WORD if language == Language.EN else _FIRST_WORD_ZH).fullmatch(name)
+        if found:
+            groups.setdefault(found["rest"], []).append((found["first"], label))
+    for rest, firsts in groups.items():
+        if not _LEAST_PAIR <= len({label for _, label in firsts}) <= _MOST_PAIRS:
+            continue
+        for first, label in firsts:
+            for second, other in firsts:
+                if label == other or first == second:
+                    continue
+                if language == Language.EN:
+                    yield f"{first} and {second} {rest}", (label, other)
+                    yield f"{first} and the {second} {rest}", (label, other)
+                else:
+                    yield from (
+                        (f"{first}{and_}{second}{rest}", (label, other)) for and_ in ("和", "与", "及", "、", "以及")
+                    )
+
+
+_FIRST_WORD = re.compile(
+    "(?P<first>medial|lateral|anterior|posterior|upper|middle|lower|superior|inferior|inner|outer|proximal|distal|"
+    "internal|external|peripheral|transition|central) (?P<rest>[a-z][a-z -]+)"
+)
+_FIRST_WORD_ZH = re.compile("(?P<first>[内外前后上下][侧部]|[近远]端|外周|移行|中央)(?P<rest>[一-鿿]{2,})")
+_LEAST_PAIR, _MOST_PAIRS = 2, 4
 
 
 def _in_other_order(name: str, language: Language) -> Iterator[str]:
@@ -376,6 +410,8 @@ def _chinese_forms(name: str) -> tuple[str, ...]:
         forms += [f"{name[0]}侧{bare}", f"{name[0]}{bare}"]
     if "非强化" in name:
         forms += [name.replace("非强化", other) for other in ("无强化", "未强化", "不强化")]
+    if name.endswith("灶") and len(name) > _LEAST_WITH_FOCUS:
+        forms.append(name.removesuffix("灶"))
     if name.endswith("肋"):
         forms += [f"{each}骨" for each in forms]
     if len(name) > 1 and name.endswith("脏") and not name.endswith("心脏"):
@@ -383,6 +419,9 @@ def _chinese_forms(name: str) -> tuple[str, ...]:
     elif name.endswith(("肝", "脾", "肾")):
         forms += [f"{each}脏" for each in forms]
     return tuple(dict.fromkeys(forms))
+
+
+_LEAST_WITH_FOCUS = 3
 
 
 def _as_a_word(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gmai_data.checks.contrary import clauses_about, of_another
 from gmai_data.checks.facts import Facts, Known
-from gmai_data.checks.lexicon import LABEL, rephrased
+from gmai_data.checks.lexicon import LABEL, WORD, rephrased
 from gmai_data.checks.lines import (
     BETWEEN,
     CLAUSES,
@@ -71,27 +71,46 @@ def _shared(facts: Facts, known: Known, said: str) -> int:
 
 def _told_by_clauses(facts: Facts, masked: str) -> Known | None:
     """Return the lines of several labels that a sentence states, each in a clause of its own, as one; else None."""
-    if len(set(re.findall(LABEL, masked))) < SEVERAL:
-        return None
     chinese = facts.language == Language.ZH
     bare = _AS_TO_ZH.sub("", masked) if chinese else masked
-    parts = [part for part in BETWEEN[facts.language].split(bare) if part.strip(" .。")]
+    parts = [part for part in _PARTED[facts.language].split(bare) if part.strip(" .。")]
+    if len(parts) < SEVERAL or not re.search(LABEL, masked):
+        return None
     lines: list[Known] = []
     for part in parts:
         named = {facts.names.label_of(mark) for mark in re.findall(LABEL, part)}
         line = next(
             (
-                known for known in facts.knowledge
-                if known.label in named and len(named) == 1
-                and (states_line(facts, known, part))
-            ), None,
-        )  # fmt: skip
+                known
+                for known in facts.knowledge
+                if (
+                    known.label in named
+                    or (not named and (is_named(facts, known.label, part) or _may_name(facts, known.label, part)))
+                )
+                and all(_has_line(facts, name, known.text) for name in named)
+                and states_line(facts, known, part)
+            ),
+            None,
+        )
         if line is None:
             return None
         lines.append(line)
     return Known(lines[0].label, lines[0].about, "; ".join(line.text for line in lines)) if lines else None
 
 
+def _may_name(facts: Facts, label: str, part: str) -> bool:
+    """Return whether a masked clause begins with words of labels, of which this may be one: the hip bones."""
+    return label in facts.annotation.labels and re.match(rf"\W*(?:the |an? )?{WORD}", part) is not None
+
+
+def _has_line(facts: Facts, label: str, line: str) -> bool:
+    return any(known.label == label and known.text == line for known in facts.knowledge)
+
+
+_PARTED = {
+    Language.EN: re.compile(rf"{BETWEEN[Language.EN].pattern}|, and (?=the {WORD})"),
+    Language.ZH: re.compile("[；，](?:而|同时)?"),
+}
 _AS_TO_ZH = re.compile("^[就从在]?[功作][能用](?:上|而言|来说|方面)?，")
 
 

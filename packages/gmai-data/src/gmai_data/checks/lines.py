@@ -164,7 +164,7 @@ CLAUSES = {
 def is_named(facts: Facts, label: str, text: str) -> bool:
     """Return whether a sentence has the noun of a label without its side."""
     names = facts.names.spoken(label) or (facts.names.anatomy if label == facts.annotation.anatomy else label,)
-    bare = [re.sub(r"^(?:(?:left|right) |[左右]侧?)", "", name) for name in names]
+    bare = [re.sub(r"^(?:(?:left|right) |[左右]侧?|[前后上下内外][部侧](?=[一-鿿]{2}))", "", name) for name in names]
     if label == facts.annotation.anatomy and facts.language == Language.ZH:
         bare += [re.sub("[部脏]$", "", name) for name in bare]
     nouns = (
@@ -172,7 +172,8 @@ def is_named(facts: Facts, label: str, text: str) -> bool:
         if bare[0].isascii()
         else set[str]()
     )
-    return any(name in text for name in bare) or not nouns.isdisjoint(map(_singular, TOKEN.findall(text)))
+    words = TOKEN.findall(text)
+    return any(name in text for name in bare) or not nouns.isdisjoint((*words, *map(_singular, words)))
 
 
 def _singular(word: str) -> str:
@@ -221,14 +222,20 @@ def states_en(facts: Facts, known: Known, text: str, masked: str, *, contrary: b
     if not _names_only(facts, known, masked):
         return False
     names = frozenset(TOKEN.findall(own))
-    own_words = TOKEN.findall(_USUALLY.sub(" ", bare))
+    own_words = TOKEN.findall(_IN_IT.sub(" ", _USUALLY.sub(" ", bare)))
     return all(
-        is_plain(word) or stem_of(word) in words or stem_of(word) in _OF_EVERY_BODY or is_akin(word, names)
+        is_plain(word)
+        or stem_of(word) in words
+        or (stem_of(word) in _OF_EVERY_BODY and not _BLEEDING.match(word))
+        or is_akin(word, names)
         for word in own_words
         if len(word) > 1
     )
 
 
+_IN_IT = re.compile(r"\b(?:in|with) (?:this|the|such an?) (?:disease|condition|disorder)\b")
+_BLEEDING = re.compile("ha?emorrh|bleed|clot")
+"""Words of one meaning with blood that are findings of their own."""
 _WITHIN = re.compile(r"\b(?:fill|contain|collect|accumulat|pool|hold)\w*\b")
 """Words that say the same of what lies in something, as blood does: a line that has one has none for its contrary."""
 
@@ -310,7 +317,8 @@ def _speaks(known: Known, clause: Clause, stems: set[str], text: str) -> bool:
 
 def states_zh(facts: Facts, known: Known, masked: str, said: str) -> bool:
     """Return whether a masked Chinese sentence states a line; in `said`, where it is at hand, only names are masked."""
-    if _CONTRARY_ZH.search(masked) or not _names_only(facts, known, masked):
+    contrary = any(found.group() not in known.text for found in _CONTRARY_ZH.finditer(masked))
+    if contrary or not _names_only(facts, known, masked):
         return False
     if known.about == "appearance" and not _USUALLY_ZH.search(masked):
         return False
@@ -318,7 +326,8 @@ def states_zh(facts: Facts, known: Known, masked: str, said: str) -> bool:
         return False
     # The characters of a name are no statement: those of both texts are masked.
     parts = PARTS_ZH.split(facts.names.masked(known.text.lower()))
-    return any(len(pairs_of(part) & pairs_of(said)) >= LEAST for part in parts)
+    marks = set(re.findall(LABEL, said))
+    return any(len(pairs_of(part) & pairs_of(said)) + len(marks.intersection(part)) >= LEAST for part in parts)
 
 
 _AWAY_ZH = re.compile("带走|带离|运走|离开|流出|引流|从[^，。；]{1,8}(?:带回|运回|排出)")

@@ -103,6 +103,7 @@ def _heads(labels: tuple[str, ...], names: LabelNames, language: Language) -> tu
             if len(short) >= _LEAST_SHORT_ZH and not any(short in each for each in others) and short not in spoken:
                 found.append((re.compile(re.escape(short)), names.mark_of(label)))
         return tuple(found)
+    found += _parts_of_one(labels, names)
     for label in labels:
         if label.lower().startswith("no "):
             continue  # "metastasis" is no name of what has none
@@ -130,6 +131,24 @@ def _heads(labels: tuple[str, ...], names: LabelNames, language: Language) -> tu
     return tuple(found)
 
 
+def _parts_of_one(labels: tuple[str, ...], names: LabelNames) -> list[tuple[re.Pattern[str], str]]:
+    """Return "the anterior part" with the label's character, of labels that are parts of one thing."""
+    parts = [(label, found) for label in labels if (found := _PART_OF_ONE.fullmatch(label.lower()))]
+    nouns = [part["noun"] for _, part in parts]
+    return [
+        (
+            re.compile(
+                rf"\b{part['which']} (?:parts?|portions?|half|segments?|sections?|thirds?|one)\b"
+                rf"(?: of (?:the |this |its )?{re.escape(part['noun'])}\b)?"
+            ),
+            names.mark_of(label),
+        )
+        for label, part in parts
+        if nouns.count(part["noun"]) > 1
+    ]
+
+
+_PART_OF_ONE = re.compile("(?P<which>anterior|posterior|medial|lateral|superior|inferior|proximal|distal) (?P<noun>.+)")
 _TAIL_ZH = re.compile("(?:肿瘤|结节|囊肿|结石|积液|出血|息肉|骨折|水肿|梗死|转移)$")
 """What a finding is called for short where the record has one of that kind."""
 

@@ -355,6 +355,10 @@ def _places_zh(clause: str) -> Iterator[_Said]:
             continue
         if found["h"]:
             if not found["part"] and not found["v"] and not found["v2"]:
+                if re.search(r"(?:位于|在|处于|居于?)(?:图像|图|画面|影像|视野)的?(?:略|稍)?偏$", before) and re.match(
+                    "[，。；,]|$", after
+                ):
+                    yield found.group(), None, "left" if found["h"] == "左" else "right", False
                 continue
             if found["part"] in ("方", "侧", "边") and re.search(
                 f"(?:{LABEL}|它们?)的$|(?:位于|处于|居于?|在|{LABEL}[^，；]*[、及和与]){LABEL}$", before
@@ -570,6 +574,10 @@ _INSIDE = re.compile(
     rf"(?: the| its| an?| both| either| each| any)*(?: (?:larger|whole|(?:ring|area|region|band|zone|rim|circle) of))?"
     rf"(?: the)? (?P<object>{LABEL})"
 )
+_IN = re.compile(rf"\bin (?:the |an? |its )?(?P<object>{LABEL})(?= ?(?:[.,;:!?)]|$|is\b|and\b|of this\b|on this\b))")
+_IN_BOTH = re.compile(r"\bin (?:both|each|either)(?: of (?:them|these|the two))?(?= ?(?:[.,;:!?)]|$))")
+_IN_ZH = re.compile(rf"(?P<subject>{LABEL})(?:主要)?(?:位于|在|处于|见于)(?P<object>{LABEL})(?=[，。；,]|$)")
+"""Where a finding lies in an organ that has a box of its own."""
 _AROUND = re.compile(
     rf"\b(?P<how>encloses?|surrounds?|encircles?|contains?|envelops?|wraps? around|houses?|(?:lies?|is) around)"
     rf"(?: both)?(?: the| its| an?)? (?P<object>{LABEL})"
@@ -608,10 +616,19 @@ def _insides(facts: Facts, text: str) -> Iterator[tuple[re.Match[str], str | Non
         for found in _INSIDE.finditer(text):
             subject = subject_of(text, found.start(), found.end())
             yield found, subject, found["object"], found["how"] != "outside"
+        for found in _IN_BOTH.finditer(text):
+            pair = re.search(f"({LABEL}) ({LABEL})", text[: found.start()])
+            for outer in pair.groups() if pair else ():
+                yield found, subject_of(text, found.start(), found.end()), outer, True
+        for found in _IN.finditer(text):
+            subject = subject_of(text, found.start(), found.end())
+            yield found, subject, found["object"], True
         for found in _AROUND.finditer(text):
             if not _OF_THE_PICTURE.search(text[: found.start()]):
                 yield found, found["object"], subject_of(text, found.start(), found.end()), True
         return
+    for found in _IN_ZH.finditer(text):
+        yield found, found["subject"], found["object"], True
     for found in _INSIDE_ZH.finditer(text):
         yield found, found["subject"], found["object"], "外" not in found["how"]
     for found in _AROUND_ZH.finditer(text):

@@ -42,6 +42,7 @@ from gmai_data.checks.general import (
     without_general_clauses,
 )
 from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, parts_of_organs, scopes
+from gmai_data.checks.lines import CLAUSES, states_line
 from gmai_data.checks.masking import OWN, REFERENCE, low, masked, with_labels
 from gmai_data.checks.measures import without_measures
 from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, what_is_denied, words_of
@@ -157,9 +158,25 @@ def without_general(facts: Facts, text: str) -> str:
     carried = tuple(facts.annotation.labels) if len(facts.annotation.labels) == 1 else ()
     for sentence in sentences(text, facts.language):
         if general(facts, low(sentence), masked(facts, sentence), carried) is None:
-            kept.append(sentence)
+            kept.append(_without_general_clauses(facts, sentence, carried))
         carried = _named(facts, sentence) or carried
     return "".join(kept)
+
+
+def _without_general_clauses(facts: Facts, sentence: str, carried: tuple[str, ...]) -> str:
+    """Return a sentence without the clauses, behind its first one, that state a line of a label named before them."""
+    parts = CLAUSES[facts.language].split(sentence)
+    about = carried
+    for number, part in enumerate(parts):
+        named = _named(facts, part)
+        text = masked(facts, part)
+        about = about if not number else about or tuple(facts.annotation.labels)
+        if number and not named and any(
+            known.label in about and states_line(facts, known, text) for known in facts.knowledge
+        ):  # fmt: skip
+            parts[number] = " "
+        about = named or about
+    return "".join(part for part in parts if part)
 
 
 def _named(facts: Facts, sentence: str) -> tuple[str, ...]:
@@ -259,7 +276,7 @@ def _english(
         or claimed_of_a_class(facts, text, stated, known, asked=asked)
         or wrong_side(facts, text)
         or wrong_count(facts, _without_words_of(known, text))
-        or _wrong_beside(facts, text)
+        or (None if known is not None and known.about == "appearance" else _wrong_beside(facts, text))
     )
     if found is not None:
         return found
@@ -278,7 +295,8 @@ def _english(
             or (asked and claims(facts.language)["hedge"][1].fullmatch(bare))
             or says_how_made(bare, facts.names.title)
             or holds_by_its_line(facts, rest, found.start(), bare)
-            or (asked and ASKED_OF.fullmatch(bare) and has_finding(facts))
+            or ((asked or bare in ("diagnosis", "disease")) and ASKED_OF.fullmatch(bare) and has_finding(facts))
+            or (bare == "micro" and bare in facts.names.title)
         ):
             continue
         if asked and ASKS_WHETHER.search(text) and is_of_others(facts, bare, text):
