@@ -44,6 +44,7 @@ from gmai_data.vocabulary import Kind, Language, Split
     VOICES_SECOND,
     VOICES_THIRD,
     VOICES_FOURTH,
+    VOICES_FIFTH,
     VOICES_KINDS,
 ) = (
     yaml.safe_load((Path(__file__).parent / f"grounding_texts{name}.yaml").read_text(encoding="utf-8"))
@@ -73,6 +74,7 @@ from gmai_data.vocabulary import Kind, Language, Split
         "_voices_second",
         "_voices_third",
         "_voices_fourth",
+        "_voices_fifth",
         "_voices_kinds",
     )
 )
@@ -128,10 +130,10 @@ def test_good_texts_pass_and_bad_ones_are_refused(part, language):
 @pytest.mark.parametrize(
     "records",
     [LATER, AUTHORS, TENTH, ELEVENTH, KINDS, REGISTERS, MIXED_FIRST, MIXED_SECOND, VOICES_FIRST, VOICES_SECOND,
-     VOICES_THIRD, VOICES_FOURTH],
+     VOICES_THIRD, VOICES_FOURTH, VOICES_FIFTH],
     ids=[
         "later", "other authors", "tenth", "eleventh", "kinds", "registers", "mixed first", "mixed second",
-        "voices first", "voices second", "voices third", "voices fourth",
+        "voices first", "voices second", "voices third", "voices fourth", "voices fifth",
     ],
 )  # fmt: skip
 def test_texts_tried_after_the_rules_are_told_apart_too(records, language):
@@ -189,7 +191,7 @@ def test_half_of_the_texts_are_good():
     assert abs(good / len(texts) - 0.5) < 0.05
 
 
-VOICES = {**VOICES_FIRST, **VOICES_SECOND, **VOICES_THIRD, **VOICES_FOURTH}
+VOICES = {**VOICES_FIRST, **VOICES_SECOND, **VOICES_THIRD, **VOICES_FOURTH, **VOICES_FIFTH}
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ def claimed_of_a_class(
                 and _OF_DISEASE.search(f"{text[: found.start()]}|{text[found.end() :]}")
             ):
                 continue
+            if facts.language == Language.ZH and name in _LOOKS and _usual_look(facts, text, claim):
+                continue
             if claim.startswith("push") and facts.annotation.modality in _OF_CELLS:
                 continue  # a nucleus is pushed to one side of its cell
             if name == "finding" and holds_by_its_line(facts, text, found.start(), claim):
@@ -179,6 +181,17 @@ _OF_DISEASE = re.compile(
 """What a finding of the record is called: "diabetic retinopathy, a disease that …", "in this disease"."""
 _OF_CELLS = frozenset({Modality.HISTOPATHOLOGY, Modality.MICROSCOPY})
 _SECTIONS = frozenset({Modality.OCT, Modality.HISTOPATHOLOGY})
+_LOOKS = frozenset({"finding", "changed", "body"})
+
+
+def _usual_look(facts: Facts, text: str, claim: str) -> bool:
+    """Return whether a Chinese claim says how a label of its sentence usually looks: 肋膈角变钝 of an effusion."""
+    named = {facts.names.label_of(mark) for mark in re.findall(LABEL, text)}
+    return any(
+        known.about == "appearance" and known.label in named and claim in known.text for known in facts.knowledge
+    )
+
+
 _OPERATING = frozenset({"operation", "surgery", "surgical", "intraoperative", "术中", "手术"})
 _ACQUIRED_ZH = {
     "造影": "angiogra",

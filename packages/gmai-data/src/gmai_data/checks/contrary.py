@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from gmai_data.checks.facts import Facts, Known, LabelNames
-from gmai_data.checks.lexicon import LABEL, is_plain, opposites, rephrased
+from gmai_data.checks.lexicon import LABEL, WORD, is_plain, opposites, rephrased
 from gmai_data.checks.lines import (
     BETWEEN,
     CLAUSES,
@@ -15,6 +15,7 @@ from gmai_data.checks.lines import (
     PARTS_ZH,
     STOPS,
     TOKEN,
+    USUALLY,
     becomes_other_zh,
     clauses_of_line,
     is_named,
@@ -42,9 +43,21 @@ def contrary(facts: Facts, said: str, carried: tuple[str, ...]) -> Known | None:
         for known in facts.knowledge:
             if known.about != "appearance" and labels == (known.label,) and turned(facts, known, part):
                 return known
-        if (other := of_another(facts, part, labels)) is not None:
+        if (other := of_another(facts, part, labels) or _look_of_another(facts, part, labels)) is not None:
             return other
     return None
+
+
+def _look_of_another(facts: Facts, part: str, labels: tuple[str, ...]) -> Known | None:
+    """Return how another label usually looks where a clause says it of one that usually looks otherwise."""
+    if len(labels) != 1 or not USUALLY[facts.language].search(part):
+        return None
+    said = _said(facts, part)
+    looks = [known for known in facts.knowledge if known.about == "appearance"]
+    shared = {known: len(said & _said(facts, known.text.lower())) for known in looks}
+    own = max((shared[known] for known in looks if known.label in labels), default=0)
+    others = [known for known in looks if known.label not in labels and shared[known] > max(own, LEAST)]
+    return max(others, key=shared.__getitem__, default=None)
 
 
 def clauses_about(facts: Facts, said: str, carried: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -57,6 +70,14 @@ def clauses_about(facts: Facts, said: str, carried: tuple[str, ...]) -> Iterator
         marks = re.findall(LABEL, _BESIDE[facts.language].sub(" ", part) if about else part)
         named = tuple(dict.fromkeys(map(facts.names.label_of, marks)))
         opening = _FIRST_WORDS[facts.language].match(part)
+        if not named and number and _OF_A_WORD.match(part):
+            continue  # about which label is not known
+        if not named and number and opening:
+            named = tuple(
+                label
+                for label in facts.annotation.labels
+                if label not in about and is_named(facts, label, opening.group())
+            )
         if not (named or number) and opening and is_named(facts, facts.annotation.anatomy, opening.group()):
             named = (facts.annotation.anatomy,)
         if named or number or OF_IT.match(part):
@@ -67,15 +88,16 @@ def clauses_about(facts: Facts, said: str, carried: tuple[str, ...]) -> Iterator
 
 _BESIDE = {
     Language.EN: re.compile(
-        r"\b(?:(?:left|right|top) of|below|above|beneath|under|beside|near|around|behind|within|inside|than|"
+        r"\b(?:(?:left|right|top) of|below|above|beneath|under|beside|near|between|around|behind|within|inside|than|"
         rf"(?:surround|enclos|encircl|fram|bound)(?:s|es|ing)|next to|compared (?:with|to)) (?:the |an? )*{LABEL}"
     ),
     Language.ZH: re.compile(
-        rf"(?:位于|在|处于|居于?){LABEL}的?(?=[左右上下内外前后]|[周旁边]|之[上下内外间])"
-        rf"|(?:包绕|环绕|包围|围绕|包裹|围|绕)着?{LABEL}|(?:较|比|相较于?|相比于?|于){LABEL}|(?:与|和|同){LABEL}(?=相比|相比较|比较|相邻)"
+        rf"{LABEL}[与和及、]{LABEL}之?间|(?:位于|在|处于|居于?){LABEL}的?(?=[左右上下内外前后]|[周旁边]|之[上下内外间])"
+        rf"|(?:包绕|环绕|包围|围绕|包裹|围|绕)着?{LABEL}|(?:较|比|相较于?|相比于?|[大小高低短长宽窄亮暗异同]于){LABEL}|(?:与|和|同){LABEL}(?=相比|相比较|比较|相邻)"
     ),
 }
 """Beside or around what something lies, or with what it is compared: of that a clause is not."""
+_OF_A_WORD = re.compile(rf"\W*(?:the |an? )?{WORD}")
 _FIRST_WORDS = {
     Language.EN: re.compile(r"\W*(?:[a-z]+ ?){1,3}"),
     Language.ZH: re.compile("[^这该本图，。；][^，。；]{0,2}"),

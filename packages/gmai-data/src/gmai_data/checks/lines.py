@@ -63,6 +63,7 @@ _CONTRARY_ZH = re.compile(
     "不(?!同)|未|无|没|减退|下降|障碍|异常|受损|丧失|衰竭|失调|亢进|低下|减弱|过度|过多|正常|良好|尚可|此处|本图|目前"
 )
 _USUALLY_ZH = re.compile("通常|一般")
+USUALLY = {Language.EN: _USUALLY, Language.ZH: _USUALLY_ZH}
 PARTS_ZH = re.compile("[；，、]")
 
 
@@ -177,7 +178,7 @@ def is_named(facts: Facts, label: str, text: str) -> bool:
 
 
 def _singular(word: str) -> str:
-    return word.removesuffix("s")
+    return word[:-2] + "ium" if word.endswith("ria") else word.removesuffix("s")
 
 
 def names_itself(facts: Facts, label: str, line: str) -> bool:
@@ -327,7 +328,12 @@ def states_zh(facts: Facts, known: Known, masked: str, said: str) -> bool:
     # The characters of a name are no statement: those of both texts are masked.
     parts = PARTS_ZH.split(facts.names.masked(known.text.lower()))
     marks = set(re.findall(LABEL, said))
-    return any(len(pairs_of(part) & pairs_of(said)) + len(marks.intersection(part)) >= LEAST for part in parts)
+
+    def shared(part: str) -> int:
+        named = set(re.findall(LABEL, part))  # what the line itself names counts where all of it is named
+        return len(pairs_of(part) & pairs_of(said)) + (len(named) if named <= marks else 0)
+
+    return any(shared(part) >= LEAST for part in parts)
 
 
 _AWAY_ZH = re.compile("带走|带离|运走|离开|流出|引流|从[^，。；]{1,8}(?:带回|运回|排出)")

@@ -42,7 +42,7 @@ from gmai_data.checks.general import (
     without_general_clauses,
 )
 from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, parts_of_organs, scopes
-from gmai_data.checks.lines import CLAUSES, states_line
+from gmai_data.checks.lines import CLAUSES, USUALLY, states_line
 from gmai_data.checks.masking import OWN, REFERENCE, low, masked, with_labels
 from gmai_data.checks.measures import without_measures
 from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, what_is_denied, words_of
@@ -267,7 +267,7 @@ def _english(
 ) -> tuple[str, str] | None:
     seen = appearance_words(facts, text, carried)
     known_words = _words_of_prompt(facts)
-    stated = known_words | _looks_of_findings(facts, text, carried)
+    stated = known_words | (seen if USUALLY[facts.language].search(text) else _looks_of_findings(facts, text, carried))
     text, wrong = without_measures(facts, text, carried)
     text, turned = without_directions(facts, text, carried)
     found = (
