@@ -25,6 +25,7 @@ def test_every_line_has_a_source_and_what_a_thing_is_has_chinese():
         said = entry.function or entry.meaning
         assert said is not None, name
         assert said.zh, name
+        assert all(line.zh for line in entry.appearance.values()), name
         assert said.en.count(";") == said.zh.count("；"), f"{name}: as many clauses in both languages"
         assert said.en[-1] not in ".;", name
 
@@ -99,7 +100,7 @@ def test_the_appearance_is_that_of_the_modality():
     known = load_knowledge()
     assert [each.about for each in known.known(["spleen"], Modality.CT, EN)] == ["function", "appearance"]
     assert [each.about for each in known.known(["spleen"], Modality.ULTRASOUND, EN)] == ["function"]
-    assert [each.about for each in known.known(["spleen"], Modality.CT, ZH)] == ["function"]
+    assert [each.about for each in known.known(["spleen"], Modality.CT, ZH)] == ["function", "appearance"]
 
 
 def test_neighbours_are_those_that_the_image_shows_on_the_same_side():
