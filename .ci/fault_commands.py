@@ -160,7 +160,7 @@ def _names(path: Path) -> Iterable[str]:
 
 def run_command(
     words: list[str], environment: Mapping[str, str], said: Path, moments: "Moments | None" = None, *,
-    until: Callable[[], bool] | None = None, limit: Callable[[], None] = lambda: None,
+    until: Callable[[], bool] | None = None, limit: Callable[[], None] = lambda: None, still_s: float = STILL_S,
 ) -> Ended:  # fmt: skip
     """Run `gmai WORDS…` in a fork of this process.
 
@@ -171,12 +171,13 @@ def run_command(
         moments: See there.
         until: All its processes are killed once that holds.
         limit: Called in the fork before anything else.
+        still_s: See `STILL_S`.
     """
     process = _fork(words, environment, said, moments, limit)
     code: int | None = None
     used_s, since = 0.0, time.monotonic()
     while True:
-        if time.monotonic() - since > STILL_S:
+        if time.monotonic() - since > still_s:
             now = sum(filter(None, map(limits.used_s, processes(process))))
             if abs(now - used_s) < STILL_CPU_S or now > LONGEST_CPU_S:
                 break
@@ -436,7 +437,7 @@ def load(*modules: str) -> None:
         importlib.import_module(module)
 
 
-def _tiny(folder: Path) -> tuple[Path, Path]:
+def tiny(folder: Path) -> tuple[Path, Path]:
     """Return samples of drawn shapes and a tiny checkpoint for them.
 
     They are made in a fork: one that has computed has threads, and its children would wait for them for ever.
@@ -452,7 +453,7 @@ def _tiny(folder: Path) -> tuple[Path, Path]:
         shapes.write_rows(samples / "validation-00000.parquet", shapes.make_rows(6, seed=1))
         init_preset("tiny", iterate_texts(samples), model, image_mode="pad", seed=0)
 
-    _in_a_fork(make)
+    in_a_fork(make)
     return samples, model
 
 
@@ -461,7 +462,7 @@ def _forget_main() -> None:
     sys.modules["__main__"].__file__ = str(Path(sys.executable).with_name("gmai"))
 
 
-def _in_a_fork(work: Callable[[], None]) -> None:
+def in_a_fork(work: Callable[[], None]) -> None:
     sys.stdout.flush()
     if (process := os.fork()) == 0:
         code = 1
@@ -496,7 +497,7 @@ def training(folder: Path) -> Subject:
     os.environ.update(tests.ENVIRONMENT)  # libraries look at it when they are imported
     load(*tests.IMPORTS, "transformers.models.llava.processing_llava", *(spot.partition(":")[0] for spot in SPOTS))
     world = folder / "training"
-    samples, model = _tiny(world)
+    samples, model = tiny(world)
     out = world / "run"
     words = ["train", "--stage", "1", "--model", str(model), "--data", str(samples), "--out", str(out)]
     words += [word for name, value in TRAINING.items() for word in ("--set", f"{name}={value}")]
@@ -552,7 +553,7 @@ def local_benchmark(folder: Path) -> Subject:
 
     inputs = module_of_tests("gmai_bench/conftest.py")
     world = folder / "local-benchmark"
-    _, model = _tiny(world)
+    _, model = tiny(world)
     declared = inputs.write_held_out(world / "questions", inputs.held_out_rows(6))
     out = world / "out"
     words = ["bench", "--benchmarks", str(declared), "--model", str(model), "--batch-size", "3", "--max-new-tokens",
@@ -590,7 +591,7 @@ def building(folder: Path) -> Subject:
     load("gmai_data.build")
 
     world = folder / "build"
-    _in_a_fork(lambda: _fundus(world))
+    in_a_fork(lambda: _fundus(world))
     out = world / "out"
 
     def outcome() -> dict[str, Any]:
@@ -636,7 +637,7 @@ def pushing(folder: Path) -> Subject:
         build(resolve([f"phantom-fundus={world / 'phantom-fundus'}"], None), world / "out", BuildSettings())
         publish_build(world / "out", world / "release", leave_out_unlicensed=False)
 
-    _in_a_fork(make)
+    in_a_fork(make)
     shutil.rmtree(world / "out")
     shutil.rmtree(world / "phantom-fundus")
 

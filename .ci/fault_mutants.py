@@ -49,15 +49,17 @@ def mutant(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def _limit(cpu_s: int) -> Callable[[], None]:
-    def limit() -> None:
+def limit(cpu_s: int) -> Callable[[], None]:
+    """Return what bounds the processor time and the memory of the process that calls it."""
+
+    def bound() -> None:
         taken = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_DATA, (taken + MEMORY_BYTES, taken + MEMORY_BYTES))
         used = resource.getrusage(resource.RUSAGE_SELF)
         seconds = int(used.ru_utime + used.ru_stime) + cpu_s
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
-    return limit
+    return bound
 
 
 def _problem(ended: fault_commands.Ended) -> str:
@@ -120,7 +122,7 @@ class Folder:
         place = self._data.with_suffix(".yaml")
         place.write_text(yaml.safe_dump(card))
         words = ["data", "build", f"{place}={self._data}", "--workers", "1", "--out", str(self._out)]
-        ended = fault_commands.run_command(words, {}, self._data.with_suffix(".said"), limit=_limit(20 * CPU_S))
+        ended = fault_commands.run_command(words, {}, self._data.with_suffix(".said"), limit=limit(20 * CPU_S))
         try:
             return self._judged(ended, sound)
         finally:
@@ -157,7 +159,7 @@ def each_by_a_command(
     for number in range(-1, count):
         file.write_bytes(content if number < 0 else mutant(content, chance))
         command = [word.replace("NUMBER", str(number + 1)) for word in words(file)]
-        ended = fault_commands.run_command(command, {}, folder / "mutant.said", limit=_limit(CPU_S))
+        ended = fault_commands.run_command(command, {}, folder / "mutant.said", limit=limit(CPU_S))
         problem = _problem(ended)
         if number < 0 and ended.code != 0:
             raise SystemExit(f"{name}: the sound one ended with {ended.code}: {ended.said[-1000:]}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from gmai_model.assembly.assemble import assemble
-from gmai_model.checking.check import VLLM_PROBE, _run, check
+from gmai_model.checking.check import LIMIT_S, VLLM_PROBE, _run, check
 from safetensors.torch import load_file, save_file
 
 from tests.gmai_model.assembly.stand_ins import LANGUAGES, VISIONS, by_name
@@ -43,7 +43,7 @@ def made(tmp_path: Path, language: str, vision: str) -> Path:
     ],
 )  # fmt: skip
 def test_each_class_of_language_models_takes_every_tensor(tmp_path: Path, language: str, vision: str) -> None:
-    seen = _run(VLLM_PROBE, made(tmp_path, language, vision), PYTHON)
+    seen = _run(VLLM_PROBE, made(tmp_path, language, vision), PYTHON, LIMIT_S)
     assert isinstance(seen, dict)
     assert "error" not in seen, seen
     assert (seen["class"], seen["unfilled"]) == ("LlavaForConditionalGeneration", [])

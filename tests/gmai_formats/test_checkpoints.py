@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 from gmai_formats import opening
-from gmai_formats.checkpoints import is_of_its_files, naming_files, naming_template, require_bounded
+from gmai_formats.checkpoints import (
+    is_of_its_files,
+    naming_files,
+    naming_opened,
+    naming_template,
+    require_bounded,
+    require_processor,
+)
 from gmai_formats.errors import UserError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer, models
@@ -118,6 +125,35 @@ def test_a_template_that_knows_what_it_is_tried_with_is_ended_when_it_is_used(
     said = r"^checkpoint: the chat template takes more than .* of a processor"
     with pytest.raises(UserError, match=said), naming_template("checkpoint"):
         template.render(text="a cyst")
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"])
+def test_an_adapter_beside_the_weights_is_refused(folder: Path, name: str) -> None:
+    (folder / name).write_text("{}")
+    with pytest.raises(UserError, match=rf"{name}: part of an adapter, which would change .* Merge it into its base"):
+        require_bounded(folder)
+
+
+def _with_header(folder: Path, **tensors: str) -> None:
+    header = {name: {"dtype": kind, "shape": [1], "data_offsets": [0, 8]} for name, kind in tensors.items()}
+    text = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(8))
+    (folder / "config.json").write_text("{}")
+
+
+@pytest.mark.parametrize("kind", ["BOOL", "U8", "I8", "I16", "I32", "I64", "C64"])
+def test_weights_that_are_whole_numbers_are_refused_unless_config_says_how(folder: Path, kind: str) -> None:
+    _with_header(folder, **{"a.inner.weight": "F16", "b.bias": kind})
+    with pytest.raises(UserError, match=rf"1 weights are no fractions, such as b\.bias \({kind}\)"):
+        require_bounded(folder)
+    (folder / "config.json").write_text(json.dumps({"quantization_config": {"quant_method": "bitsandbytes"}}))
+    require_bounded(folder)
+
+
+@pytest.mark.parametrize("kind", ["F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"])
+def test_weights_of_every_precision_and_whole_numbers_that_are_no_weights_are_taken(folder: Path, kind: str) -> None:
+    _with_header(folder, **{"a.weight": kind, "embeddings.position_ids": "I64", "num_batches_tracked": "I64"})
+    require_bounded(folder)
 
 
 def test_a_large_model_in_shards_is_no_matter(folder: Path) -> None:
@@ -262,3 +298,32 @@ def test_what_a_library_makes_of_files_is_laid_to_them_and_a_fault_of_gmai_is_no
         assert not is_of_its_files(raised(not_of_files)), not_of_files
     for error in (UserError("x"), MemoryError(), NameError("x"), OSError(28, "full")):
         assert not is_of_its_files(error)
+
+
+class _Opened:
+    def __init__(self, **parts: object) -> None:
+        self.__dict__ |= parts
+
+
+@pytest.mark.parametrize(
+    ("parts", "lacking"),
+    [
+        ({}, "tokenizer"),
+        ({"tokenizer": 1}, "image_processor"),
+        ({"image_processor": 1, "tokenizer": None}, "tokenizer"),
+    ],
+)
+def test_what_opens_as_something_else_than_a_processor_is_refused(parts: dict[str, object], lacking: str) -> None:
+    require_processor("model", _Opened(tokenizer=1, image_processor=1))
+    with pytest.raises(
+        UserError, match=rf"^model: opens as a _Opened, which has no {lacking}\. The processor_class in"
+    ):
+        require_processor("model", _Opened(**parts))
+
+
+def test_what_a_library_raises_as_it_opens_a_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"does not open \(JSONDecodeError: .*\)\. `gmai model check .*` says"):  # noqa: SIM117
+        with naming_opened(tmp_path):
+            json.loads("{")
+    with pytest.raises(FileNotFoundError), naming_opened(tmp_path):
+        (tmp_path / "absent").read_text()

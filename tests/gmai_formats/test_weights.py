@@ -144,3 +144,9 @@ def test_the_checkpoint_inside_of_a_run_is_named(tmp_path):
     ):
         with pytest.raises(UserError, match=said):
             require_checkpoint(tmp_path / name)
+
+
+def test_an_adapter_without_its_base_is_named(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"an adapter without its base\. Give the checkpoint that it was merged into"):
+        require_checkpoint(tmp_path)

@@ -1,7 +1,9 @@
 """`gmai model check`: a good checkpoint passes here and in older transformers; each fault is named in a line."""
 
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,35 @@ def test_encoder_whose_needs_are_not_known_is_refused(copied: Path) -> None:
     edit(copied, "config.json", lambda c: c["vision_config"].update(model_type="pixtral"))
     with pytest.raises(UserError, match=r"its vision encoder is 'pixtral'\. `gmai model check` knows"):
         check(copied)
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "exec sleep 60",
+        "sleep 60 & wait",
+        "trap '' TERM; while :; do :; done",
+        "sleep 60 >&2 & echo >&2 x; kill -STOP $$",
+    ],
+    ids=["sleeps", "waits for its child", "ignores signals", "stands still"],
+)
+def test_an_environment_that_never_answers_is_ended(
+    checkpoint: Path, tmp_path: Path, does: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho $$ >> {tmp_path}/started\n{does}\n")
+    python.chmod(0o755)
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"was ended after 0\.5 s while it opened it\..* --time-limit") as refused:
+        probe(checkpoint, python, 0.5)
+    assert time.monotonic() - began < 10
+    assert "\n" not in str(refused.value)
+    for group in (tmp_path / "started").read_text().split():
+        with pytest.raises(ProcessLookupError):
+            os.killpg(int(group), 0)
+    monkeypatch.setattr(checking, "probe", lambda *_: SEEN)
+    outcome = check(checkpoint, [python], 0.5)
+    assert any("not known, since it was ended after 0.5 s; --time-limit" in fact for fact in outcome.facts)
 
 
 SEEN: dict[str, Any] = {

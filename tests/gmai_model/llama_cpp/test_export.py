@@ -2,6 +2,9 @@
 
 import importlib.util
 import json
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +143,37 @@ def test_a_folder_of_something_else_is_left_alone(checkpoint: Path, tmp_path: Pa
     with pytest.raises(UserError, match="no such folder"):
         export(tmp_path / "absent", tmp_path / "out", Choice())
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def _tokenizer(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
+    def do(folder: Path) -> None:
+        content = json.loads((folder / "tokenizer.json").read_text())
+        change(content)
+        (folder / "tokenizer.json").write_text(json.dumps(content))
+
+    return do
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "id of a piece": (_tokenizer(lambda t: t["model"]["vocab"].update(a={})), "no readable tokenizer"),
+    "id below zero": (_tokenizer(lambda t: t["model"]["vocab"].update(a=-1)), "no readable tokenizer"),
+    "vocabulary": (_tokenizer(lambda t: t["model"].update(vocab=5)), "no readable tokenizer"),
+    "merges": (_tokenizer(lambda t: t["model"].update(merges=[5])), "no readable tokenizer"),
+    "added tokens": (_tokenizer(lambda t: t.update(added_tokens=["x"])), "no readable tokenizer"),
+    "model": (_tokenizer(lambda t: t.update(model=[])), "no readable tokenizer"),
+    "image token": (lambda folder: edit(folder, "processor_config.json", image_token=[[]]), "image_token is"),
+    "template": (lambda folder: (folder / "chat_template.jinja").write_bytes(b"{{ \xff }}"), "no text in UTF-8"),
+    "adapter": (lambda folder: (folder / "adapter_config.json").write_text("{}"), "part of an adapter"),
+    "pipe": (lambda folder: os.mkfifo(folder / "notes"), "a pipe or device"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_that_is_not_what_it_always_is_is_named(checkpoint: Path, tmp_path: Path, name: str) -> None:
+    do, said = HOSTILE[name]
+    copy = Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+    do(copy)
+    with pytest.raises(UserError, match=said) as refused:
+        export(copy, tmp_path / "out", Choice(text_only=True))
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "out").exists()

@@ -165,6 +165,11 @@ def _each(takes: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: all(map(takes, cast("list[Any]", value))) if isinstance(value, list) else takes(value)
 
 
+def _is_size(value: Any) -> bool:
+    inner = cast("dict[str, Any]", value).values() if isinstance(value, dict) else [value]
+    return all(each is None or _each(_is_whole)(each) for each in inner)
+
+
 def _is_token(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, dict) and isinstance(cast("Any", value).get("content"), str))
 
@@ -195,7 +200,13 @@ _TYPES: tuple[tuple[re.Pattern[str], Callable[[Any], bool], str], ...] = tuple(
         (r"architectures", _are_texts, "a list of texts"),
         (r"(text|vision)_config|rope_(scaling|parameters)|quantization_config|auto_map", _is_object, "an object"),
         (r"\w+_token_(id|index)|vision_feature_layer", _each(_is_whole), "a whole number, or a list of such,"),
-        (r"(bos|eos|pad|unk|sep|cls|mask)_token", _is_token, "a text, or an object with a text as content,"),
+        (r"(bos|eos|pad|unk|sep|cls|mask|image)_token", _is_token, "a text, or an object with a text as content,"),
+        (r"hidden_size|intermediate_size|num_hidden_layers|num_attention_heads|num_key_value_heads|head_dim|vocab_size|"
+         r"max_position_embeddings|image_seq_length|num_additional_image_tokens|num_channels|image_size|patch_size|"
+         r"resample", _each(_is_whole), "a whole number"),
+        (r"(crop_)?size", _is_size, "a whole number, or an object of such,"),
+        (r"tie_word_embeddings|multimodal_projector_bias|attention_bias|mlp_bias|use_cache", _is_flag,
+         "true or false"),
         (r"rope_theta|\w+_eps|rescale_factor|model_max_length", _is_number, "a number"),
         (r"image_(mean|std)", _each(_is_number), "a list of numbers"),
         (r"do_(resize|rescale|normalize|pad|center_crop|convert_rgb)", _is_flag,

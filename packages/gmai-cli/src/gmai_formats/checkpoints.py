@@ -14,6 +14,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ _LARGEST_SETTINGS = 100_000_000
 """Bytes; the vocabularies of 2026 have up to 35 million."""
 _LARGEST_TEMPLATE = 1_000_000
 """Bytes; the longest of tool-using models have 20,000."""
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+_WHOLE = frozenset({"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "C64"})
+"""Types of safetensors that no weight has, unless its config.json says how it was quantized."""
 _MOST_NAMES = 32_000_000
 """Bytes of a header: about 300,000 tensors, of which each costs whoever opens the file memory and time."""
 
@@ -51,10 +55,11 @@ def require_bounded(folder: Path) -> None:
         folder: Holds config.json; files that are absent are not asked for here.
 
     Raises:
-        UserError: Something in it is neither file nor folder, a settings file is no JSON or names an absurd size,
-            weights have a header of absurd size, or tokenizer or chat template take more than the times or
-            `MEMORY_BYTES` of `opening`.
+        UserError: Something in it is neither file nor folder or belongs to an adapter, a settings file is no JSON or
+            names an absurd size, weights have a header of absurd size or are no fractions, or tokenizer or chat
+            template take more than the times or `MEMORY_BYTES` of `opening`.
     """
+    _refuse_adapter(folder)
     for path in sorted(folder.iterdir()):
         if path.exists() and not path.is_file() and not path.is_dir():  # to open a pipe waits for ever
             raise UserError(f"{path}: a pipe or device, where a checkpoint has files. Copy the checkpoint again.")
@@ -79,6 +84,19 @@ def require_bounded(folder: Path) -> None:
         _check_length(path, _LARGEST_TEMPLATE)
         _check_template(path)
     _try(folder)
+
+
+def _refuse_adapter(folder: Path) -> None:
+    """Refuse a folder that transformers would open as an adapter.
+
+    It puts the adapter into the model, or opens whatever model the adapter names as its base, and then tells of the
+    adapter alone which weights were absent.
+    """
+    if found := next((path for name in ADAPTER if (path := folder / name).exists()), None):
+        raise UserError(
+            f"{found}: part of an adapter, which would change the model beside it or open another base in its place. "
+            f"Merge it into its base (merge_and_unload of peft) and give that checkpoint, or take the file away."
+        )
 
 
 def is_of_its_files(error: Exception) -> bool:
@@ -148,6 +166,26 @@ def naming_files(
         raise UserError(f"{model}: {says} ({reason}). {remedy}") from error
 
 
+def naming_opened(model: Path) -> AbstractContextManager[None]:
+    """Raise a `UserError` in place of whatever a checkpoint's files lead a library to while the block opens it."""
+    return naming_files(str(model), "does not open", f"`gmai model check {model}` says what is off.")
+
+
+def require_processor(model: str, processor: Any) -> None:
+    """Refuse what transformers opened as something else, such as a tokenizer, since no processor is named.
+
+    Raises:
+        UserError: It takes no images, or no texts.
+    """
+    lacking = [name for name in ("tokenizer", "image_processor") if getattr(processor, name, None) is None]
+    if lacking:
+        raise UserError(
+            f"{model}: opens as a {type(processor).__name__}, which has no {lacking[0]}. The processor_class in "
+            f"processor_config.json, preprocessor_config.json and tokenizer_config.json must name a processor of "
+            f"images and texts, such as LlavaProcessor."
+        )
+
+
 def _check_template(path: Path) -> None:
     try:
         path.read_text("utf-8")
@@ -196,10 +234,24 @@ def _count_tensors(folder: Path) -> int | None:
                         f"model's. Download the checkpoint again."
                     )
                 count += len(names)
+                _refuse_whole_numbers(path, names)
         except (OSError, ValueError, TypeError, AttributeError, struct.error):
             # Who opens the weights says what is wrong with them.
             return None
     return count or None
+
+
+def _refuse_whole_numbers(path: Path, names: dict[str, Any]) -> None:
+    """Refuse weights that are stored as whole numbers and would be taken for fractions without a word."""
+    found = [(name, each["dtype"]) for name, each in names.items()
+             if name.endswith((".weight", ".bias")) and each.get("dtype") in _WHOLE]  # fmt: skip
+    if found and b'"quantization_config"' not in (path.parent / "config.json").read_bytes():
+        name, kind = found[0]
+        raise UserError(
+            f"{path}: {len(found)} weights are no fractions, such as {name} ({kind}), and config.json has no "
+            f"quantization_config that says what they mean. Save the weights as floating-point numbers, or download "
+            f"the checkpoint again."
+        )
 
 
 def _try(folder: Path) -> None:

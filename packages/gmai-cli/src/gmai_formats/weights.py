@@ -268,6 +268,12 @@ def require_checkpoint(folder: Path, *, takes: str = "--model takes a checkpoint
     if (folder / "config.json").is_file():
         return
     require_folder(folder, f"{takes}. Correct the path.")
+    if (folder / "adapter_config.json").is_file():
+        raise UserError(
+            f"{folder}: an adapter without its base. Give the checkpoint that it was merged into, such as the `model` "
+            f"folder beside the `adapter` folder of a run of `gmai train`, or merge it into its base (merge_and_unload "
+            f"of peft)."
+        )
     inside = [child for child in sorted(folder.iterdir()) if (child / "config.json").is_file()]
     if inside:
         raise UserError(f"{folder}: no config.json here, but in {inside[-1]}. Give that folder.")

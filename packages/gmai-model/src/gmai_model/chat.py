@@ -9,7 +9,13 @@ from typing import Any
 
 import torch
 from gmai_cli.console import say
-from gmai_formats.checkpoints import is_of_its_files, naming_files, naming_template, require_bounded
+from gmai_formats.checkpoints import (
+    naming_files,
+    naming_opened,
+    naming_template,
+    require_bounded,
+    require_processor,
+)
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.weights import (
@@ -100,19 +106,13 @@ class Assistant:
         if found := changed_settings(folder):
             say(found)
         require_filled(folder)
-        try:
+        with naming_opened(folder):
             self._processor: Any = AutoProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            require_processor(str(folder), self._processor)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 folder, dtype="auto", trust_remote_code=False, local_files_only=True, use_safetensors=True,
                 output_loading_info=True, ignore_mismatched_sizes=True,
             )  # fmt: skip
-        except Exception as error:
-            if not is_of_its_files(error):
-                raise
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(
-                f"{folder}: does not open ({reason}). `gmai model check {folder}` says what is off."
-            ) from error
         model, loading = loaded
         require_loaded(str(folder), loading)
         if problem := not_finite(model.named_parameters()):

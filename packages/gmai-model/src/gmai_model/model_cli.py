@@ -36,6 +36,17 @@ class ImageMode(enum.StrEnum):
     CROP = "crop"
 
 
+TimeLimit = Annotated[
+    int,
+    typer.Option(
+        "--time-limit",
+        min=1,
+        help="Seconds in which each environment must have opened it and answered.",
+        metavar="SECONDS",
+    ),
+]
+
+
 def _begin(checkpoint: Path, command: str) -> None:
     """Refuse what is no checkpoint before torch is imported, which takes seconds."""
     from gmai_formats.weights import require_checkpoint
@@ -176,6 +187,7 @@ def check(
         bool,
         typer.Option("--accept-weights", help="Record weights that were changed on purpose; else they are refused."),
     ] = False,
+    time_limit: TimeLimit = 1800,
 ) -> None:
     """Prove that a checkpoint opens and sees: files, tensors, settings, and answers in a clean process.
 
@@ -191,7 +203,9 @@ def check(
 
     if accept_settings or accept_weights:
         accept(checkpoint, settings=accept_settings, weights=accept_weights)
-    outcome = run(checkpoint, [older_python(version) for version in transformers or []] + list(python or []))
+    outcome = run(
+        checkpoint, [older_python(version) for version in transformers or []] + list(python or []), time_limit
+    )
     for fact in outcome.facts:
         typer.echo(fact)
     for line in outcome.off:
@@ -412,6 +426,7 @@ def push(
     ] = None,
     public: Annotated[bool, typer.Option("--public", help="Let everybody see it; private otherwise.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the card, list the files, send nothing.")] = False,
+    time_limit: TimeLimit = 1800,
 ) -> None:
     """Publish a checkpoint on the Hub with its model card.
 
@@ -425,7 +440,7 @@ def push(
 
     publication = publish(
         checkpoint, repo_id, private=not public, reports=report or [], data=data, licence=license_, dry_run=dry_run,
-        baselines=baseline or [], version=version,
+        baselines=baseline or [], version=version, limit_s=time_limit,
     )  # fmt: skip
     for name, size in publication.files.items():
         typer.echo(f"{size / 1e6:12,.1f} MB  {name}")

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from gmai_cli.console import progress, say, say_next
 from gmai_cli.folders import check_new
+from gmai_formats.checkpoints import naming_opened, require_processor
 from gmai_formats.errors import UserError
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.mixtures import load_mixture
-from gmai_formats.weights import changed_settings, require_as_written, require_filled, require_loaded
+from gmai_formats.weights import changed_settings, not_finite, require_as_written, require_filled, require_loaded
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoProcessor, LlavaForConditionalGeneration
@@ -64,13 +65,17 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
     if found := changed_settings(model):
         say(found)
     require_filled(model)
-    loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-        model, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True,
-        ignore_mismatched_sizes=True,
-    )  # fmt: skip
+    with naming_opened(model):
+        loaded: Any = LlavaForConditionalGeneration.from_pretrained(
+            model, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )  # fmt: skip
+        processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
+        require_processor(str(model), processor)
     llava, loading = loaded
     require_loaded(str(model), loading)
-    processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
+    if problem := not_finite(llava.named_parameters()):
+        raise UserError(f"{model}: {problem}")
     rows = _read_rows(data)
     accuracy, loss = side_by_side(
         lambda stop: _warm_vision(

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
-from gmai_formats.checkpoints import is_of_its_files, naming_files, naming_template, require_bounded
+from gmai_formats.checkpoints import (
+    is_of_its_files,
+    naming_files,
+    naming_template,
+    require_bounded,
+    require_processor,
+)
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.installing import pip_install
@@ -175,6 +181,7 @@ class LocalModel(Checkpoint):
                 f"load with AutoProcessor and AutoModelForImageTextToText without remote code. "
                 f"`gmai model init` and `gmai train` write such folders."
             ) from error
+        require_processor(self.name, processor)
         require_loaded(self.name, loading)
         if problem := not_finite(model.named_parameters()):
             raise UserError(f"{self.name}: {problem}")

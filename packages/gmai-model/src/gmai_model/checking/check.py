@@ -1,8 +1,10 @@
 """READ THIS FIRST: the files by rule ▶ the model in a clean process ▶ in other environments ▶ what is off."""
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,9 @@ with another number of heads 0.83, with ReLU in place of SiLU 0.64."""
 _FEW_TOKENS = 10_000
 """A vocabulary of fewer is that of a demonstration, which knows the words of its data only."""
 
+LIMIT_S = 1800
+"""Seconds of the clock for each environment that opens a checkpoint: a large model on a slow disk takes minutes."""
+
 
 @dataclass
 class Outcome:
@@ -46,7 +51,7 @@ class Outcome:
     """What is off, one line each; empty where the checkpoint opens everywhere."""
 
 
-def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
+def check(folder: Path, pythons: Sequence[Path] = (), limit_s: float = LIMIT_S) -> Outcome:
     """Prove that a checkpoint opens in plain transformers, here and in other environments, and by rule in servers.
 
     Where an environment has vLLM, its own class must take the checkpoint as well.
@@ -54,9 +59,10 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
     Args:
         folder: A checkpoint, ours or another LLaVA.
         pythons: Interpreters of further environments with torch, transformers and Pillow.
+        limit_s: Seconds of the clock for each of them.
 
     Raises:
-        UserError: The folder holds no checkpoint of the LLaVA layout.
+        UserError: The folder holds no checkpoint of the LLaVA layout, or opening it takes longer than the limit.
     """
     require_checkpoint(folder, takes="`gmai model check` takes a checkpoint folder")
     files = Files(folder)
@@ -77,12 +83,14 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
     if outcome.off:
         outcome.facts.append("not opened by any program: the lines below change what it would find")
         return outcome
-    by_vllm = [fact for python in (Path(sys.executable), *pythons) for fact in _ask_vllm(folder, python, outcome)]
+    by_vllm = [
+        fact for python in (Path(sys.executable), *pythons) for fact in _ask_vllm(folder, python, outcome, limit_s)
+    ]
     outcome.facts += consumers(files, by_vllm)
-    here = probe(folder, Path(sys.executable))
+    here = probe(folder, Path(sys.executable), limit_s)
     _judge(files, here, outcome)
     for python in pythons:
-        there = probe(folder, python)
+        there = probe(folder, python, limit_s)
         _judge(files, there, outcome)
         outcome.off += _compare(here, there)
     if not outcome.off and (found := damaged(folder)):
@@ -128,9 +136,19 @@ def accept(folder: Path, *, settings: bool = False, weights: bool = False) -> No
     write_json(folder / RECORD, record)
 
 
-def probe(folder: Path, python: Path) -> dict[str, Any]:
-    """Run `probe.py` in a clean process of an interpreter, offline and without its user's path settings."""
-    seen = _run(PROBE, folder, python)
+def probe(folder: Path, python: Path, limit_s: float = LIMIT_S) -> dict[str, Any]:
+    """Run `probe.py` in a clean process of an interpreter, offline and without its user's path settings.
+
+    Raises:
+        UserError: The interpreter cannot be run, ends without a word, or takes longer than the limit.
+    """
+    try:
+        seen = _run(PROBE, folder, python, limit_s)
+    except TimeoutError as error:
+        raise UserError(
+            f"{folder}: {python} {error} while it opened it. Where the machine is slow or the model large, give more "
+            f"with --time-limit; else look at what the checkpoint's files make a program do."
+        ) from error
     if isinstance(seen, str):
         raise UserError(
             f"{python}: {seen} while it opened {folder}. It must have torch, transformers and Pillow, and memory for "
@@ -139,27 +157,45 @@ def probe(folder: Path, python: Path) -> dict[str, Any]:
     return seen
 
 
-def _run(script: Path, folder: Path, python: Path) -> dict[str, Any] | str:
-    """Return what a script wrote down of a checkpoint, or how it ended without."""
+def _run(script: Path, folder: Path, python: Path, limit_s: float) -> dict[str, Any] | str:
+    """Return what a script wrote down of a checkpoint, or how it ended without.
+
+    Raises:
+        TimeoutError: It took longer than the limit, and was ended with all that it had started.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch) / "probe.json"
+        out, said = Path(scratch) / "probe.json", Path(scratch) / "stderr"
         try:
-            result = subprocess.run(
-                [str(python), "-I", str(script), str(folder.resolve()), str(out)],
-                env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
-                capture_output=True, text=True, check=False, preexec_fn=ending_with_this(),
-            )  # fmt: skip
+            with said.open("wb") as errors:
+                process = subprocess.Popen(
+                    [str(python), "-I", str(script), str(folder.resolve()), str(out)],
+                    env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                    preexec_fn=ending_with_this(), start_new_session=True,
+                )  # fmt: skip
         except OSError as error:
             raise UserError(f"{python}: cannot be run ({error.strerror}). --python takes an interpreter.") from error
+        try:
+            code = process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"was ended after {limit_s:,g} s") from None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         if not out.is_file():
-            last = (result.stderr.strip().splitlines() or ["no output"])[-1]
-            return f"ended with {result.returncode} ({last})"
+            last = (said.read_text("utf-8", errors="replace").strip().splitlines() or ["no output"])[-1]
+            return f"ended with {code} ({last})"
         return json.loads(out.read_text("utf-8"))
 
 
-def _ask_vllm(folder: Path, python: Path, outcome: Outcome) -> Iterator[str]:
+def _ask_vllm(folder: Path, python: Path, outcome: Outcome, limit_s: float) -> Iterator[str]:
     """Yield what vLLM's own code of an environment says of a checkpoint, nothing where it has none."""
-    seen = _run(VLLM_PROBE, folder, python)
+    try:
+        seen = _run(VLLM_PROBE, folder, python, limit_s)
+    except TimeoutError as error:
+        outcome.facts.append(f"vLLM of {python}: not known, since it {error}; --time-limit gives it more")
+        return
     if isinstance(seen, str):
         seen = {"error": seen, "step": IMPORTING}
     if "absent" in seen:

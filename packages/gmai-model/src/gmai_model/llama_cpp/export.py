@@ -10,9 +10,11 @@ from pathlib import Path
 from gguf import GGUFWriter
 from gmai_cli.console import say
 from gmai_cli.folders import check_new, new_folder
+from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 from gmai_formats.weights import model_digest, require_as_written, require_checkpoint, sealed_files, shaping_digests
+from tokenizers import Tokenizer
 
 from gmai_model.assembly.weights import WeightFiles
 from gmai_model.checking.check import check_folder
@@ -73,6 +75,19 @@ def plan(files: Files, choice: Choice) -> Plan:
     return Plan(text, vision, vocabulary)
 
 
+def _require_tokenizer(path: Path) -> None:
+    """Refuse a tokenizer.json whose entries are not of the types that its own library takes: they are read one by one.
+
+    Raises:
+        UserError: It is so.
+    """
+    if path.is_file():
+        try:
+            Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception
+            raise UserError(f"{path}: no readable tokenizer ({str(error)[:200]}). Download it again.") from error
+
+
 def export(folder: Path, out: Path, choice: Choice) -> None:
     """Write a checkpoint as GGUF.
 
@@ -92,6 +107,8 @@ def export(folder: Path, out: Path, choice: Choice) -> None:
             f"{folder}: model_type is {files.config.get('model_type')!r}. `gmai model export` takes a LLaVA "
             f"checkpoint folder. Check the path."
         )
+    require_bounded(folder)
+    _require_tokenizer(folder / "tokenizer.json")
     planned = plan(files, choice)
     off, _ = check_folder(files)
     if off:

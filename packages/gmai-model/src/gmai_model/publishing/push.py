@@ -13,7 +13,7 @@ from gmai_formats.pictures.dicom_start import is_dicom
 from gmai_formats.weights import RECORD, model_digest, read_record, shaping_digests
 
 from gmai_model.assembly.weights import read_weight_map
-from gmai_model.checking.check import check
+from gmai_model.checking.check import LIMIT_S, check
 from gmai_model.publishing.card import CardFacts, write_card
 from gmai_model.publishing.curves import draw_curves
 from gmai_model.publishing.earlier import EVALUATION, read_card
@@ -48,6 +48,7 @@ class Publication:
 def publish(
     checkpoint: Path, repo_id: str, *, private: bool, reports: Sequence[Path], data: Path | None, licence: str | None,
     dry_run: bool, baselines: Sequence[Path] = (), version: str | None = None,
+    limit_s: float = LIMIT_S,
 ) -> Publication:  # fmt: skip
     """Write a checkpoint's card into its folder and push both.
 
@@ -61,6 +62,7 @@ def publish(
         dry_run: Write the card and send nothing.
         baselines: Reports of other models on the same questions, which stand beside.
         version: Of the model, as its authors number it.
+        limit_s: Seconds of the clock in which the check must have opened it.
 
     Raises:
         UserError: The folder holds anything but a checkpoint, the checkpoint fails `check`, the report is about another
@@ -68,7 +70,7 @@ def publish(
     """
     require_repo_id(repo_id)
     refuse_foreign_files(checkpoint)
-    outcome = check(checkpoint)
+    outcome = check(checkpoint, limit_s=limit_s)
     if outcome.off:
         raise UserError(
             f"{checkpoint}: not published, {len(outcome.off)} things are off, first: {outcome.off[0]}. "

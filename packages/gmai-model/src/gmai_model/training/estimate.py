@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gmai_formats.checkpoints import is_of_its_files
+from gmai_formats.checkpoints import naming_opened
 from gmai_formats.errors import UserError, did_you_mean
 from gmai_formats.weights import require_filled
 from transformers import AutoConfig, LlavaForConditionalGeneration
@@ -33,16 +33,11 @@ def load_on_meta(model: Path) -> LlavaForConditionalGeneration:
     Raises:
         UserError: The folder holds no LLaVA, or one that needs code of its own.
     """
-    try:
+    with naming_opened(model):
         config: Any = AutoConfig.from_pretrained(model, trust_remote_code=False, local_files_only=True)
-    except Exception as error:
-        if not is_of_its_files(error):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{model}: does not open ({reason}). `gmai model check {model}` says what is off.") from error
     if config.model_type != "llava":
         raise UserError(f"{model}: a {config.model_type} model. --model takes a LLaVA, as `gmai model init` writes it.")
-    with torch.device("meta"):
+    with naming_opened(model), torch.device("meta"):
         llava = LlavaForConditionalGeneration(config)
     require_filled(model, llava)
     return llava

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from gmai_cli.console import say, table
+from gmai_formats.checkpoints import naming_opened, require_processor
 from gmai_formats.errors import UserError
 from gmai_formats.files import as_json, replace_atomically
 from gmai_formats.rows.mixtures import load_mixture
@@ -72,6 +73,22 @@ class Split:
     shares: list[MixtureShare]
 
 
+def _image_size(model: Path, processor: Any) -> int:
+    """Return the side of the square images that a checkpoint's processor makes.
+
+    Raises:
+        UserError: It says none.
+    """
+    size: Any = getattr(processor.image_processor, "crop_size", None)
+    try:
+        return int(size["height"])
+    except (TypeError, KeyError, ValueError):
+        raise UserError(
+            f"{model / 'preprocessor_config.json'}: crop_size names no height, which is the side of the images that "
+            f"the model is trained on. Restore the file; `gmai model check {model}` says more."
+        ) from None
+
+
 class Inputs:
     """The samples of a stage and of its validation loss, measured and planned.
 
@@ -91,10 +108,12 @@ class Inputs:
         self, config: SampleSettings, *, model: Path, data: Path, out: Path, is_main: bool, with_images: bool = True
     ) -> None:
         mixture, root = load_mixture(data)
-        self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
-        self.image_size: int = self.processor.image_processor.crop_size["height"]
-        of_image = self.processor._get_num_multimodal_tokens([(self.image_size,) * 2])
-        self.tokens_per_image: int = of_image.num_image_tokens[0]
+        with naming_opened(model):
+            self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
+            require_processor(str(model), self.processor)
+            self.image_size = _image_size(model, self.processor)
+            of_image = self.processor._get_num_multimodal_tokens([(self.image_size,) * 2])
+            self.tokens_per_image: int = of_image.num_image_tokens[0]
         self.encoder = Encoder(
             self.processor.tokenizer, tokens_per_image=self.tokens_per_image, max_tokens=config.pack_tokens,
             long_samples=config.long_samples,

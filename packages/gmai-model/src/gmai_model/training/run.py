@@ -18,6 +18,7 @@ import torch.distributed as dist
 from gmai_cli.console import say, say_next
 from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
 from gmai_cli.run_lock import RunLock
+from gmai_formats.checkpoints import naming_opened
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 from gmai_formats.weights import changed_settings, not_finite, refusal, require_loaded, seals_of
@@ -300,12 +301,14 @@ def _load_model(model: Path, precision: str) -> LlavaForConditionalGeneration:
             f"{model}: no *.safetensors. Pickled weights can run code when they are opened, so they never are. Give a "
             f"checkpoint that `gmai model init` or `gmai train` wrote."
         )
-    loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-        model, dtype=torch.bfloat16 if precision == "bf16" else torch.float32, local_files_only=True,
-        use_safetensors=True, attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True,
-    )  # fmt: skip
-    llava, loading = loaded
     try:
+        with naming_opened(model):
+            loaded: Any = LlavaForConditionalGeneration.from_pretrained(
+                model, dtype=torch.bfloat16 if precision == "bf16" else torch.float32, local_files_only=True,
+                use_safetensors=True, attn_implementation="sdpa", output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )  # fmt: skip
+        llava, loading = loaded
         require_loaded(str(model), loading)
     except UserError as error:
         distributed.end_together(str(error))

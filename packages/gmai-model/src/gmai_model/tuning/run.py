@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from gmai_cli.console import progress, say
 from gmai_cli.run_lock import RunLock
+from gmai_formats.checkpoints import naming_opened, require_processor
 from gmai_formats.errors import UserError
 from gmai_formats.files import installed_versions, sha256_file
 from gmai_formats.installing import pip_install
@@ -104,7 +105,9 @@ def _tune(
     config: TuneConfig, stop: StopRequest, trl: Any, files: dict[str, list[Path]], *, on_gpu: bool, model: Path,
     out: Path,
 ) -> None:  # fmt: skip
-    processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
+    with naming_opened(model):
+        processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
+        require_processor(str(model), processor)
     marks = turn_marks(processor.tokenizer)
     tasks, asked = (read_tasks(files[split], config.method, marks) for split in ("train", "validation"))
     for split, each in (("train", tasks), ("validation", asked)):
@@ -170,10 +173,11 @@ def _load(model: Path, config: TuneConfig, *, on_gpu: bool) -> LlavaForCondition
     require_filled(model)
     # Weights that train stay fp32, so that small steps are not rounded away.
     whole = config.precision == "fp32" or not config.lora_rank
-    loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-        model, dtype=torch.float32 if whole else torch.bfloat16, local_files_only=True, use_safetensors=True,
-        attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True,
-    )  # fmt: skip
+    with naming_opened(model):
+        loaded: Any = LlavaForConditionalGeneration.from_pretrained(
+            model, dtype=torch.float32 if whole else torch.bfloat16, local_files_only=True, use_safetensors=True,
+            attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True,
+        )  # fmt: skip
     llava, loading = loaded
     require_loaded(str(model), loading)
     if problem := not_finite(llava.named_parameters()):
