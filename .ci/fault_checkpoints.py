@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import struct
 import sys
 import time
@@ -745,7 +746,9 @@ class Checkpoints:
         }[command]  # fmt: skip
 
     def _outcome(self, command: str, said: str) -> Any:
-        patterns = {"bench": "*/*/predictions.jsonl", "train": "model/*.safetensors", "tune": "model/*.safetensors",
+        if command == "bench":
+            return [fault_commands.lines(file, "id", "text") for file in self._out.glob("*/*/predictions.jsonl")]
+        patterns = {"train": "model/*.safetensors", "tune": "model/*.safetensors",
                     "warmup": "*.safetensors", "export": "*.gguf"}  # fmt: skip
         if command == "chat":
             return said.strip().splitlines()[-1:]
@@ -772,7 +775,7 @@ class Checkpoints:
         return self._judge(command, mutant, ended.code, ended.said), said
 
     def _judge(self, command: str, mutant: Mutant, code: int | None, said: str) -> str:
-        if code is None or code == -24:
+        if code in (None, -signal.SIGXCPU, -signal.SIGKILL):  # the last where its limit of time is the hard one
             return "hang"
         if list(self._folder.rglob("PWNED")) or Path("PWNED").exists():
             return "run as code"

@@ -407,7 +407,7 @@ def _digests(folder: Path, patterns: Iterable[str]) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(files)}
 
 
-def _lines(path: Path, *keys: str) -> list[list[Any]]:
+def lines(path: Path, *keys: str) -> list[list[Any]]:
     """Return some fields of the lines of a file that have all of them."""
     if not path.is_file():
         return []
@@ -504,9 +504,9 @@ def training(folder: Path) -> Subject:
 
     def outcome() -> dict[str, Any]:
         found: dict[str, Any] = _digests(out / "model", ("*.safetensors", "tok*", "*config.json", "*.jinja"))
-        found["loss"] = _lines(out / "metrics.jsonl", "step", "loss")
-        found["validation"] = _lines(out / "metrics.jsonl", "step", "validation_loss")
-        found["answers"] = _lines(out / "answers.jsonl", "step", "id", "answer")
+        found["loss"] = lines(out / "metrics.jsonl", "step", "loss")
+        found["validation"] = lines(out / "metrics.jsonl", "step", "validation_loss")
+        found["answers"] = lines(out / "answers.jsonl", "step", "id", "answer")
         return found
 
     environment = {"GMAI_CACHE": str(world / "cache")}
@@ -521,7 +521,7 @@ def _bench_outcome(out: Path) -> Callable[[], dict[str, Any]]:
     def outcome() -> dict[str, Any]:
         place = out / "held_out/option-text"
         found: dict[str, Any] = _digests(place, ("scores.jsonl", "questions.jsonl", "benchmark.json"))
-        found["predictions"] = _lines(place / "predictions.jsonl", "id", "text") or sorted(
+        found["predictions"] = lines(place / "predictions.jsonl", "id", "text") or sorted(
             (place / "predictions.jsonl").read_text().splitlines()
         )
         with contextlib.suppress(OSError, ValueError):

@@ -1,14 +1,18 @@
 """The warm-up: both random parts learn, the projector stays as it was drawn."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from gmai_formats.errors import UserError
 from gmai_model.assembly.weights import WeightFiles, tensor_digest
 from gmai_model.warmup import side_by_side, warm_up
+
+from tests.gmai_model.conftest import make_rows, write_rows
 
 
 def digests(folder: Path, prefix: str) -> dict[str, str]:
@@ -79,3 +83,45 @@ def test_a_part_that_fails_stops_the_other(
 
 def test_both_results_come_back_in_order() -> None:
     assert side_by_side(lambda _: 1.0, lambda _: 2.0) == (1.0, 2.0)
+
+
+def test_samples_of_which_no_text_can_be_learned_are_refused(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = make_rows(6)
+    monkeypatch.setattr("gmai_model.warmup.TOKENS_PER_STEP", 5)  # less than any of them
+    data = write_rows(tmp_path / "train-00000.parquet", rows)
+    with pytest.raises(UserError, match=r"not one of 6 samples has a text that the language model could learn"):
+        warm_up(checkpoint, data, tmp_path / "warm", vision_steps=0, language_steps=1, seed=0)
+    assert not (tmp_path / "warm").exists()
+
+
+def _rewritten(folder: Path, name: str, **changes: Any) -> None:
+    (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("tokenizer_config.json", {"eos_token": "a"}, "not one of"),
+        ("processor_config.json", {"processor_class": "Evil"}, "opens as a .*, which has no tokenizer"),
+        (
+            "preprocessor_config.json",
+            {"size": {"height": 5, "width": 5}},
+            "opens, and does not answer .*Input image size",
+        ),
+        ("preprocessor_config.json", {"crop_size": None}, "crop_size names no height|does not answer"),
+        ("tokenizer.json", {"model": {}}, "does not open"),
+        ("config.json", {"text_config": {"model_type": "llama", "num_key_value_heads": 0}}, "."),
+    ],
+)
+def test_a_checkpoint_whose_settings_fit_no_model_is_named(
+    checkpoint: Path, samples: Path, tmp_path: Path, name: str, changes: dict[str, Any], said: str
+) -> None:
+    model = Path(shutil.copytree(checkpoint, tmp_path / "model"))
+    (model / "gmai.json").unlink()
+    _rewritten(model, name, **changes)
+    with pytest.raises(UserError, match=said) as refused:
+        warm_up(model, samples, tmp_path / "warm", vision_steps=1, language_steps=1, seed=0)
+    assert str(model) in str(refused.value)
+    assert "\n" not in str(refused.value)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from gmai_cli.console import progress, say, say_next
 from gmai_cli.folders import check_new
-from gmai_formats.checkpoints import naming_opened, require_processor
+from gmai_formats.checkpoints import naming_files, naming_opened, require_processor
 from gmai_formats.errors import UserError
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.mixtures import load_mixture
@@ -35,6 +35,7 @@ from gmai_model.batching.tokens import Encoded, Encoder, Rejected
 from gmai_model.packed import PackedLlava
 from gmai_model.training.export import export
 from gmai_model.training.given import check_folder
+from gmai_model.training.inputs import image_size
 from gmai_model.training.schedule import learning_rate
 
 VISION_LEARNING_RATE = 2e-3
@@ -77,12 +78,13 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
     if problem := not_finite(llava.named_parameters()):
         raise UserError(f"{model}: {problem}")
     rows = _read_rows(data)
-    accuracy, loss = side_by_side(
-        lambda stop: _warm_vision(
-            llava, processor, rows, steps=vision_steps, seed=seed, stop=stop, shown=language_steps == 0
-        ),
-        lambda stop: _warm_language(llava, processor, rows, steps=language_steps, seed=seed, stop=stop),
-    )
+    with naming_files(str(model)):
+        accuracy, loss = side_by_side(
+            lambda stop: _warm_vision(
+                llava, processor, rows, steps=vision_steps, seed=seed, stop=stop, shown=language_steps == 0
+            ),
+            lambda stop: _warm_language(model, llava, processor, rows, steps=language_steps, seed=seed, stop=stop),
+        )
     trained = {
         name: parameter.detach()
         for name, parameter in llava.named_parameters()
@@ -184,13 +186,16 @@ def _warm_vision(
 
 
 def _warm_language(
-    llava: LlavaForConditionalGeneration, processor: Any, rows: list[dict[str, Any]], *, steps: int, seed: int,
-    stop: Event,
+    model: Path, llava: LlavaForConditionalGeneration, processor: Any, rows: list[dict[str, Any]], *, steps: int,
+    seed: int, stop: Event,
 ) -> float:  # fmt: skip
     """Teach the language model to answer from the samples' text, each image put into words.
 
     Returns:
         Mean loss per answer token over the last tenth of the steps.
+
+    Raises:
+        UserError: There is no text to learn.
     """
     if steps == 0:
         return math.nan
@@ -208,8 +213,14 @@ def _warm_language(
             continue
         text = " ".join(["", row["modality"], *row["labels"]])
         words[number] = np.asarray(processor.tokenizer(text, add_special_tokens=False)["input_ids"], dtype=np.int32)
+    if not lengths.any():
+        raise UserError(
+            f"{model}: not one of {len(rows):,} samples has a text that the language model could learn: each is longer "
+            f"than {TOKENS_PER_STEP:,} tokens, holds a special token of the tokenizer, or has no answer. Give other "
+            f"samples with --data; `gmai model check {model}` says whether the tokenizer is as it was."
+        )
     packed = PackedLlava(llava)
-    image_size: int = processor.image_processor.crop_size["height"]
+    side = image_size(model, processor)
     losses: list[float] = []
 
     def packs() -> Iterator[np.ndarray]:
@@ -231,7 +242,7 @@ def _warm_language(
             else encoded[number]
             for number in next(source)
         ]
-        row = make_row(samples, None, image_size=image_size, unreadable=[])
+        row = make_row(samples, None, image_size=side, unreadable=[])
         # Without the vision encoder, which is being warmed up beside.
         logits = packed.logits_of(row, llava.get_input_embeddings()(row.input_ids))
         loss = cross_entropy(logits.float(), row.targets)

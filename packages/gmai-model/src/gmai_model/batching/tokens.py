@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
-from gmai_formats.checkpoints import naming_template
+from gmai_formats.checkpoints import naming_files, naming_template
+from gmai_formats.errors import UserError
 from gmai_formats.rows.rules import RULES
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -110,7 +111,13 @@ class Encoder:
         long_samples: LongSamples = "cut",
     ) -> None:  # fmt: skip
         self._tokenizer = tokenizer
-        self._image_id = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))  # pyright: ignore[reportArgumentType]
+        image: Any = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+        if image is None or tokenizer.convert_ids_to_tokens(image) != IMAGE_TOKEN:
+            raise UserError(
+                f"the checkpoint's tokenizer has no token {IMAGE_TOKEN}, in whose place the image goes. Restore "
+                f"tokenizer.json; `gmai model check` says more."
+            )
+        self._image_id = int(image)
         self._tokens_per_image = tokens_per_image
         self._max_tokens = max_tokens
         self._long_samples = long_samples
@@ -247,7 +254,10 @@ class Encoder:
             return []
         texts, spans = self._render(samples)
         tokenizer: Any = self._tokenizer
-        found = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
+        with naming_files(
+            "the checkpoint", "its tokenizer fails", "Restore tokenizer.json; `gmai model check` says more."
+        ):
+            found = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
         pairs = zip(samples, found, spans, strict=True)
         return [self._spread(encoding, own, *sample) for sample, encoding, own in pairs]
 

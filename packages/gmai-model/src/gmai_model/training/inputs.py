@@ -73,7 +73,7 @@ class Split:
     shares: list[MixtureShare]
 
 
-def _image_size(model: Path, processor: Any) -> int:
+def image_size(model: Path, processor: Any) -> int:
     """Return the side of the square images that a checkpoint's processor makes.
 
     Raises:
@@ -111,7 +111,7 @@ class Inputs:
         with naming_opened(model):
             self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
             require_processor(str(model), self.processor)
-            self.image_size = _image_size(model, self.processor)
+            self.image_size = image_size(model, self.processor)
             of_image = self.processor._get_num_multimodal_tokens([(self.image_size,) * 2])
             self.tokens_per_image: int = of_image.num_image_tokens[0]
         self.encoder = Encoder(
