@@ -25,17 +25,55 @@ import fault_mutants
 CPU_S = 20
 """Processor time of a command; its start is not part of it."""
 ANY: tuple[Any, ...] = (
-    None, True, False, -1, 0, 1, 3, 2**31, 10**9, 2**63, 10**30, -(10**9), 0.5, -0.0, 1e308, float("nan"), float("inf"),
-    "", "x", "1", "null", "../../../../etc/passwd", "\ud800", "é" * 5000, "x" * 200_000, [], {}, [[]], [None], [-1],
-    [0, 0, 0], {"": ""}, {"a": {"b": {}}}, [1e9] * 3, list(range(5000)), "https://192.0.2.1/x", "file:///etc/passwd",
-)  # fmt: skip
+    None,
+    True,
+    False,
+    -1,
+    0,
+    1,
+    3,
+    2**31,
+    10**9,
+    2**63,
+    10**30,
+    -(10**9),
+    0.5,
+    -0.0,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "1",
+    "null",
+    "../../../../etc/passwd",
+    "\ud800",
+    "é" * 5000,
+    "x" * 200_000,
+    [],
+    {},
+    [[]],
+    [None],
+    [-1],
+    [0, 0, 0],
+    {"": ""},
+    {"a": {"b": {}}},
+    [1e9] * 3,
+    list(range(5000)),
+    "https://192.0.2.1/x",
+    "file:///etc/passwd",
+)
 """What an entry of a JSON file is replaced by."""
 sys.path.append(str(Path(__file__).parents[1]))  # tests import one another
 SETTINGS = (
-    "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json",
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer_config.json",
     "tokenizer.json",
-)  # fmt: skip
-LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}"
+)
+LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}" + "{% endfor %}" * 3
 
 
 @dataclass
@@ -248,9 +286,16 @@ def adapter(base: Any = None, *, weights: bytes | None = None, **changes: Any) -
         from safetensors.numpy import save
 
         values = {
-            "base_model_name_or_path": base, "peft_type": "LORA", "r": 2, "lora_alpha": 4, "task_type": "CAUSAL_LM",
-            "target_modules": ["q_proj"], "inference_mode": True, "lora_dropout": 0.0, "bias": "none",
-        } | changes  # fmt: skip
+            "base_model_name_or_path": base,
+            "peft_type": "LORA",
+            "r": 2,
+            "lora_alpha": 4,
+            "task_type": "CAUSAL_LM",
+            "target_modules": ["q_proj"],
+            "inference_mode": True,
+            "lora_dropout": 0.0,
+            "bias": "none",
+        } | changes
         replace(folder / "adapter_config.json", json.dumps(values).encode())
         name = "base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_{}.weight"
         held = {name.format("A"): np.ones((2, 128), np.float32), name.format("B"): np.ones((128, 2), np.float32)}
@@ -298,7 +343,7 @@ def _large(name: str, size: int) -> Callable[[Path], None]:
     return do
 
 
-def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
+def by_hand() -> list[Mutant]:
     """Return what people who mean harm, or tools that went wrong, put into checkpoints."""
     found: list[Mutant] = []
 
@@ -317,11 +362,17 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
         "text_config/hidden_act": ("evil", None, "gelu_pytorch_tanh", ["silu"]),
         "text_config/max_position_embeddings": (0, 1, 10, -5, 10**18),
         "text_config/rms_norm_eps": (0, -1, 1e30, "0"),
-        "text_config/rope_parameters": (None, [], {"rope_type": "evil"}, {"rope_type": "yarn"},
-            {"rope_type": "default", "rope_theta": 0}, {"rope_type": "default", "rope_theta": -1.0},
-            {"rope_type": "linear", "factor": 0, "rope_theta": 1e6}, {"rope_type": "longrope", "factor": 2.0,
-            "short_factor": [1], "long_factor": [], "rope_theta": 1e6}, {"rope_type": "dynamic", "factor": 1e30,
-            "rope_theta": 1e6}),
+        "text_config/rope_parameters": (
+            None,
+            [],
+            {"rope_type": "evil"},
+            {"rope_type": "yarn"},
+            {"rope_type": "default", "rope_theta": 0},
+            {"rope_type": "default", "rope_theta": -1.0},
+            {"rope_type": "linear", "factor": 0, "rope_theta": 1e6},
+            {"rope_type": "longrope", "factor": 2.0, "short_factor": [1], "long_factor": [], "rope_theta": 1e6},
+            {"rope_type": "dynamic", "factor": 1e30, "rope_theta": 1e6},
+        ),
         "text_config/pad_token_id": (-1, 2048, 10**12, "2", [2]),
         "text_config/bos_token_id": (-1, 10**12, [1]),
         "text_config/pretraining_tp": (0, 3, 128),
@@ -352,9 +403,16 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
         "_attn_implementation": ("evil", "flash_attention_2", "kernels-community/evil", 3),
         "attn_implementation": ("evil", "kernels-community/evil:f"),
         "experts_implementation": ("evil",),
-        "quantization_config": ({}, [], {"quant_method": "evil"}, {"quant_method": "bitsandbytes", "load_in_4bit": True},
-            {"quant_method": "gptq", "bits": 4}, {"quant_method": "fp8"}, {"quant_method": "torchao"},
-            {"quant_method": "compressed-tensors"}),
+        "quantization_config": (
+            {},
+            [],
+            {"quant_method": "evil"},
+            {"quant_method": "bitsandbytes", "load_in_4bit": True},
+            {"quant_method": "gptq", "bits": 4},
+            {"quant_method": "fp8"},
+            {"quant_method": "torchao"},
+            {"quant_method": "compressed-tensors"},
+        ),
         "auto_map": ({"AutoConfig": "evil.M"}, "x", {"AutoConfig": "other/repo--evil.M"}),
         "_name_or_path": ("../../etc", "https://192.0.2.1/", 5),
         "transformers_version": ("99.0", 5, "", None),
@@ -370,12 +428,23 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
         "max_length": (1, 10**9),
         "num_beams": (50,),
         "do_sample": (True,),
-    }.items():  # fmt: skip
+    }.items():
         for value in values:
             add(f"config.json {key} = {json.dumps(value)[:40]}", entry("config.json", {key: value}))
-    for key in ("text_config", "vision_config", "model_type", "architectures", "image_token_index", "vision_feature_layer",
-                "text_config/model_type", "vision_config/model_type", "text_config/hidden_size",
-                "text_config/num_key_value_heads", "vision_config/image_size", "text_config/vocab_size"):  # fmt: skip
+    for key in (
+        "text_config",
+        "vision_config",
+        "model_type",
+        "architectures",
+        "image_token_index",
+        "vision_feature_layer",
+        "text_config/model_type",
+        "vision_config/model_type",
+        "text_config/hidden_size",
+        "text_config/num_key_value_heads",
+        "vision_config/image_size",
+        "text_config/vocab_size",
+    ):
         add(f"config.json without {key}", entry("config.json", {key: ...}))
     for key, values in {
         "eos_token_id": (None, -1, 10**12, [], ["2"], [[2]], "x", 2.5),
@@ -431,9 +500,20 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
     for key, values in {
         "image_mean": ([0.5], [0.5] * 4, [], None, "x", [float("nan")] * 3, 0.5, [1e308] * 3),
         "image_std": ([0, 0, 0], [1e-30] * 3, [float("nan")] * 3, [0.5], None, "x"),
-        "size": ({"height": 0, "width": 0}, {"height": -1, "width": 5}, {"height": 10**9, "width": 10**9}, {}, None, 5,
-            {"shortest_edge": 50}, {"longest_edge": 5}, {"height": 224, "width": 224}, {"height": 112}, "x",
-            {"height": 112, "width": 56}),
+        "size": (
+            {"height": 0, "width": 0},
+            {"height": -1, "width": 5},
+            {"height": 10**9, "width": 10**9},
+            {},
+            None,
+            5,
+            {"shortest_edge": 50},
+            {"longest_edge": 5},
+            {"height": 224, "width": 224},
+            {"height": 112},
+            "x",
+            {"height": 112, "width": 56},
+        ),
         "crop_size": ({"height": 10**9, "width": 10**9}, {"height": 7, "width": 7}, None, 0),
         "resample": (99, -1, "x", None, 0),
         "rescale_factor": (0, float("nan"), "x", None, 1e308, -1),
@@ -450,7 +530,7 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
         "input_data_format": ("evil",),
         "device": ("cuda:99", "evil"),
         "return_tensors": ("tf",),
-    }.items():  # fmt: skip
+    }.items():
         for value in values:
             name = f"preprocessor_config.json {key} = {json.dumps(value)[:40]}"
             add(name, entry("preprocessor_config.json", {key: value}))
@@ -476,9 +556,20 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
         "model_max_length": (0, 1, -1, 10**30, "x", None, 5),
         "padding_side": ("right", "evil", None),
         "truncation_side": ("evil",),
-        "added_tokens_decoder": ({"5": {"content": "x", "special": True}}, {"99999": {"content": "<far>"}}, {"x": {}},
-            {"5": "x"}, []),
-        "extra_special_tokens": ({"image_token": "<other>"}, [], {"a": 5}, {}, {f"t{n}": f"<t{n}>" for n in range(500)}),
+        "added_tokens_decoder": (
+            {"5": {"content": "x", "special": True}},
+            {"99999": {"content": "<far>"}},
+            {"x": {}},
+            {"5": "x"},
+            [],
+        ),
+        "extra_special_tokens": (
+            {"image_token": "<other>"},
+            [],
+            {"a": 5},
+            {},
+            {f"t{n}": f"<t{n}>" for n in range(500)},
+        ),
         "additional_special_tokens": (["<a>", 5], "x", ["e"]),
         "chat_template": (None, 5, [], [{"name": "default", "template": "x"}], [{"name": 1}], "{% if"),
         "clean_up_tokenization_spaces": (True,),
@@ -493,41 +584,103 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
         "name_or_path": ("/etc",),
         "split_special_tokens": (True,),
         "add_bos_token": (True, "x"),
-    }.items():  # fmt: skip
+    }.items():
         for value in values:
             add(f"tokenizer_config.json {key} = {json.dumps(value)[:40]}", entry("tokenizer_config.json", {key: value}))
     for key, values in {
-        "model": (None, {}, {"type": "Evil"}, {"type": "WordLevel", "vocab": {}, "unk_token": "x"},
-            {"type": "BPE", "vocab": {}, "merges": []}, {"type": "Unigram", "vocab": [], "unk_id": 9}),
+        "model": (
+            None,
+            {},
+            {"type": "Evil"},
+            {"type": "WordLevel", "vocab": {}, "unk_token": "x"},
+            {"type": "BPE", "vocab": {}, "merges": []},
+            {"type": "Unigram", "vocab": [], "unk_id": 9},
+        ),
         "model/merges": ([], ["a"], [["a", "b"]] * 3, [["zzz", "qqq"]], "x"),
         "model/unk_token": (None, "nope", 5),
         "model/dropout": (0.9, 2.0, -1),
         "model/byte_fallback": (True,),
         "model/ignore_merges": (True,),
         "model/continuing_subword_prefix": ("##" * 5000,),
-        "truncation": ({"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0},
-            {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 9}, {}),
-        "padding": ({"strategy": {"Fixed": 10**6}, "direction": "Left", "pad_to_multiple_of": None, "pad_id": 0,
-            "pad_type_id": 0, "pad_token": "x"}, {"strategy": "BatchLongest", "direction": "Left",
-            "pad_to_multiple_of": 10**9, "pad_id": 0, "pad_type_id": 0, "pad_token": "x"}),
-        "added_tokens": ([], [{}], None, [{"id": 10**9, "content": "<far>", "single_word": False, "lstrip": False,
-            "rstrip": False, "normalized": False, "special": True}]),
+        "truncation": (
+            {"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 0},
+            {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 9},
+            {},
+        ),
+        "padding": (
+            {
+                "strategy": {"Fixed": 10**6},
+                "direction": "Left",
+                "pad_to_multiple_of": None,
+                "pad_id": 0,
+                "pad_type_id": 0,
+                "pad_token": "x",
+            },
+            {
+                "strategy": "BatchLongest",
+                "direction": "Left",
+                "pad_to_multiple_of": 10**9,
+                "pad_id": 0,
+                "pad_type_id": 0,
+                "pad_token": "x",
+            },
+        ),
+        "added_tokens": (
+            [],
+            [{}],
+            None,
+            [
+                {
+                    "id": 10**9,
+                    "content": "<far>",
+                    "single_word": False,
+                    "lstrip": False,
+                    "rstrip": False,
+                    "normalized": False,
+                    "special": True,
+                }
+            ],
+        ),
         "added_tokens/5/id": (-1, 7, 10**12, "5"),
         "added_tokens/5/content": ("", "e", "<image"),
-        "normalizer": ({"type": "Evil"}, {"type": "Replace", "pattern": {"Regex": "(a|a)*$"}, "content": "b" * 10**5},
-            {"type": "Replace", "pattern": {"String": ""}, "content": "x" * 10**6}, {"type": "Lowercase"},
-            {"type": "Prepend", "prepend": "x" * 10**6}, {"type": "Replace", "pattern": {"Regex": "(("}, "content": ""},
-            {"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"Regex": "."}, "content": "aaaaaaaaaa"}]
-            * 8}, {"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
-        "pre_tokenizer": ({"type": "Evil"}, {"type": "Split", "pattern": {"Regex": "(\\w+\\s?)+$"}, "behavior": "Isolated",
-            "invert": False}, {"type": "Split", "pattern": {"Regex": "(?=(a+))+b"}, "behavior": "Removed", "invert": False},
-            None),
-        "post_processor": ({"type": "Evil"}, {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "nope",
-            "type_id": 0}}], "pair": [], "special_tokens": {}}, {"type": "TemplateProcessing", "single": [{"Sequence":
-            {"id": "A", "type_id": 0}}] * 3, "pair": [], "special_tokens": {}}, None),
+        "normalizer": (
+            {"type": "Evil"},
+            {"type": "Replace", "pattern": {"Regex": "(a|a)*$"}, "content": "b" * 10**5},
+            {"type": "Replace", "pattern": {"String": ""}, "content": "x" * 10**6},
+            {"type": "Lowercase"},
+            {"type": "Prepend", "prepend": "x" * 10**6},
+            {"type": "Replace", "pattern": {"Regex": "(("}, "content": ""},
+            {
+                "type": "Sequence",
+                "normalizers": [{"type": "Replace", "pattern": {"Regex": "."}, "content": "aaaaaaaaaa"}] * 8,
+            },
+            {"type": "Precompiled", "precompiled_charsmap": "AAAA"},
+        ),
+        "pre_tokenizer": (
+            {"type": "Evil"},
+            {"type": "Split", "pattern": {"Regex": "(\\w+\\s?)+$"}, "behavior": "Isolated", "invert": False},
+            {"type": "Split", "pattern": {"Regex": "(?=(a+))+b"}, "behavior": "Removed", "invert": False},
+            None,
+        ),
+        "post_processor": (
+            {"type": "Evil"},
+            {
+                "type": "TemplateProcessing",
+                "single": [{"SpecialToken": {"id": "nope", "type_id": 0}}],
+                "pair": [],
+                "special_tokens": {},
+            },
+            {
+                "type": "TemplateProcessing",
+                "single": [{"Sequence": {"id": "A", "type_id": 0}}] * 3,
+                "pair": [],
+                "special_tokens": {},
+            },
+            None,
+        ),
         "decoder": ({"type": "Evil"}, None, {"type": "Replace", "pattern": {"String": "e"}, "content": "x" * 10**6}),
         "version": ("9.9", None),
-    }.items():  # fmt: skip
+    }.items():
         for value in values:
             add(f"tokenizer.json {key} = {json.dumps(value)[:40]}", entry("tokenizer.json", {key: value}))
     for name, text in {
@@ -565,17 +718,31 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
         add(f"chat template: {name}", template(text))
     add("chat template: not UTF-8", whole("chat_template.jinja", b"\xff\xfe\x00h"))
     add("chat template: only in the tokenizer", lambda folder: (folder / "chat_template.jinja").unlink())
-    add("chat template: nowhere", both(lambda folder: (folder / "chat_template.jinja").unlink(),
-                                       entry("tokenizer_config.json", {"chat_template": ...})))  # fmt: skip
+    add(
+        "chat template: nowhere",
+        both(
+            lambda folder: (folder / "chat_template.jinja").unlink(),
+            entry("tokenizer_config.json", {"chat_template": ...}),
+        ),
+    )
     add("chat template: another in a folder", whole("additional_chat_templates/evil.jinja", LOOP))
     add("chat template: as chat_template.json", whole("chat_template.json", json.dumps({"chat_template": LOOP})))
     for name, content in {
-        "empty": b"", "zeros": bytes(200), "a list": b"[]", "a number": b"5", "null": b"null", "a text": b'"x"',
-        "not UTF-8": b"\xff\xfe\xfd", "deep": b"[" * 50000 + b"]" * 50000, "deep objects": b'{"a":' * 50000,
-        "half": b'{"a": 1', "BOM": b"\xef\xbb\xbf{}", "an empty object": b"{}",
+        "empty": b"",
+        "zeros": bytes(200),
+        "a list": b"[]",
+        "a number": b"5",
+        "null": b"null",
+        "a text": b'"x"',
+        "not UTF-8": b"\xff\xfe\xfd",
+        "deep": b"[" * 50000 + b"]" * 50000,
+        "deep objects": b'{"a":' * 50000,
+        "half": b'{"a": 1',
+        "BOM": b"\xef\xbb\xbf{}",
+        "an empty object": b"{}",
         "a key twice": b'{"model_type": "llava", "model_type": "evil"}',
         "a number of a million digits": b'{"a": ' + b"9" * 10**6 + b"}",
-    }.items():  # fmt: skip
+    }.items():
         for file in (*SETTINGS, "special_tokens_map.json", "added_tokens.json"):
             add(f"{file}: {name}", whole(file, content))
     for file in (*SETTINGS, "model.safetensors", "chat_template.jinja"):
@@ -588,15 +755,35 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
     for file in ("config.json", "tokenizer.json", "chat_template.jinja"):
         add(f"{file}: 3 GB", _large(file, 3 * 2**30))
     for name, change in {
-        "a tensor lost": _lose("down_proj"), "the projector lost": _lose("projector"), "lm_head lost": _lose("lm_head"),
-        "a bias lost": _lose("bias"), "embeddings lost": _lose("embed_tokens"), "renamed": _rename, "an extra one": _extra,
-        "transposed": _transposed, "flat": _flat, "half the width": _half, "integers": _integers,
-        "dtype that is none": _set(dtype="EVIL"), "dtype F64": _set(dtype="F64"), "dtype BOOL": _set(dtype="BOOL"),
-        "F8": _set(dtype="F8_E4M3"), "shape negative": _set(shape=[-1, 5]), "shape huge": _set(shape=[2**40, 2**40]),
-        "shape a text": _set(shape="x"), "shape empty": _set(shape=[]), "shape with 0": _set(shape=[0, 5]),
-        "offsets huge": _set(data_offsets=[0, 2**60]), "offsets negative": _set(data_offsets=[-5, 10]),
-        "offsets swapped": _set(data_offsets=[100, 0]), "offsets a text": _set(data_offsets="x"), "NaN": _filled(float("nan")),
-        "infinite": _filled(float("inf")), "large": _filled(3e38), "zeros": _filled(0.0), "overlapping": _overlap,
+        "a tensor lost": _lose("down_proj"),
+        "the projector lost": _lose("projector"),
+        "lm_head lost": _lose("lm_head"),
+        "a bias lost": _lose("bias"),
+        "embeddings lost": _lose("embed_tokens"),
+        "renamed": _rename,
+        "an extra one": _extra,
+        "transposed": _transposed,
+        "flat": _flat,
+        "half the width": _half,
+        "integers": _integers,
+        "dtype that is none": _set(dtype="EVIL"),
+        "dtype F64": _set(dtype="F64"),
+        "dtype BOOL": _set(dtype="BOOL"),
+        "F8": _set(dtype="F8_E4M3"),
+        "shape negative": _set(shape=[-1, 5]),
+        "shape huge": _set(shape=[2**40, 2**40]),
+        "shape a text": _set(shape="x"),
+        "shape empty": _set(shape=[]),
+        "shape with 0": _set(shape=[0, 5]),
+        "offsets huge": _set(data_offsets=[0, 2**60]),
+        "offsets negative": _set(data_offsets=[-5, 10]),
+        "offsets swapped": _set(data_offsets=[100, 0]),
+        "offsets a text": _set(data_offsets="x"),
+        "NaN": _filled(float("nan")),
+        "infinite": _filled(float("inf")),
+        "large": _filled(3e38),
+        "zeros": _filled(0.0),
+        "overlapping": _overlap,
         "nothing": lambda header, data: (header.clear(), data.clear()),
         "metadata a number": lambda header, _: header.update(__metadata__={"format": 5}),
         "metadata tf": lambda header, _: header.update(__metadata__={"format": "tf"}),
@@ -606,54 +793,97 @@ def by_hand() -> list[Mutant]:  # noqa: PLR0915 - a list
         "half the bytes": lambda _, data: data.__delitem__(slice(len(data) // 2, None)),
         "a name of a megabyte": lambda header, _: header.update({"x" * 10**6: header.pop(_first(header))}),
         "40,000 empty tensors": lambda header, _: header.update(
-            {f"t{n}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(40_000)}),
-    }.items():  # fmt: skip
+            {f"t{n}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(40_000)}
+        ),
+    }.items():
         add(f"model.safetensors: {name}", tensors(change))
     for name, content in {
-        "empty": b"", "5 bytes": b"\0" * 5, "header of 2^60": struct.pack("<Q", 2**60) + b"{}",
-        "header of 0": struct.pack("<Q", 0), "header not JSON": struct.pack("<Q", 8) + b"evil    ",
-        "header a list": struct.pack("<Q", 2) + b"[]", "deep header": struct.pack("<Q", 40000) + b"[" * 40000,
-        "a pickle": b"\x80\x04cos\nsystem\n(S'touch PWNED'\ntR.", "a zip": b"PK\x03\x04" + bytes(100),
-    }.items():  # fmt: skip
+        "empty": b"",
+        "5 bytes": b"\0" * 5,
+        "header of 2^60": struct.pack("<Q", 2**60) + b"{}",
+        "header of 0": struct.pack("<Q", 0),
+        "header not JSON": struct.pack("<Q", 8) + b"evil    ",
+        "header a list": struct.pack("<Q", 2) + b"[]",
+        "deep header": struct.pack("<Q", 40000) + b"[" * 40000,
+        "a pickle": b"\x80\x04cos\nsystem\n(S'touch PWNED'\ntR.",
+        "a zip": b"PK\x03\x04" + bytes(100),
+    }.items():
         add(f"model.safetensors: {name}", whole("model.safetensors", content))
     for name, change in {
-        "sound": lambda *_: None, "a shard lost": lambda folder, _: (folder / "model-00002-of-00002.safetensors").unlink(),
+        "sound": lambda *_: None,
+        "a shard lost": lambda folder, _: (folder / "model-00002-of-00002.safetensors").unlink(),
         "a shard cut": lambda folder, _: os.truncate(folder / "model-00002-of-00002.safetensors", 1000),
-        "all in one": _all_in("model-00001-of-00002.safetensors"), "a file of no such name": _all_in("evil.safetensors"),
-        "numbers": _all_in(5), "null": _all_in(None), "absolute": _all_in("/etc/passwd"), "outside": _outside,
-        "empty names": _all_in(""), "the folder": _all_in("."), "map a list": _of_index(weight_map=[]),
-        "map empty": _of_index(weight_map={}), "map null": _of_index(weight_map=None), "no map": lambda _, index: index.clear(),
-        "total a text": _of_index(metadata={"total_size": "x"}), "total huge": _of_index(metadata={"total_size": 2**70}),
-        "metadata a list": _of_index(metadata=[]), "no metadata": lambda _, index: index.pop("metadata"),
+        "all in one": _all_in("model-00001-of-00002.safetensors"),
+        "a file of no such name": _all_in("evil.safetensors"),
+        "numbers": _all_in(5),
+        "null": _all_in(None),
+        "absolute": _all_in("/etc/passwd"),
+        "outside": _outside,
+        "empty names": _all_in(""),
+        "the folder": _all_in("."),
+        "map a list": _of_index(weight_map=[]),
+        "map empty": _of_index(weight_map={}),
+        "map null": _of_index(weight_map=None),
+        "no map": lambda _, index: index.clear(),
+        "total a text": _of_index(metadata={"total_size": "x"}),
+        "total huge": _of_index(metadata={"total_size": 2**70}),
+        "metadata a list": _of_index(metadata=[]),
+        "no metadata": lambda _, index: index.pop("metadata"),
         "an extra name": lambda _, index: index["weight_map"].update(other="model-00001-of-00002.safetensors"),
         "a name swapped": lambda _, index: index["weight_map"].update(
-            {next(iter(index["weight_map"])): "model-00002-of-00002.safetensors"}),
+            {next(iter(index["weight_map"])): "model-00002-of-00002.safetensors"}
+        ),
         "a name less": lambda _, index: index["weight_map"].pop(next(iter(index["weight_map"]))),
         "a list": lambda folder, _: (folder / "model.safetensors.index.json").write_text("[]"),
         "not JSON": lambda folder, _: (folder / "model.safetensors.index.json").write_text("evil"),
         "a pickle named": _all_in("pytorch_model.bin"),
         "a shard is a pipe": lambda folder, _: _fifo("model-00002-of-00002.safetensors")(folder),
         "no index": lambda folder, _: (folder / "model.safetensors.index.json").mkdir(),
-    }.items():  # fmt: skip
+    }.items():
         add(f"shards: {name}", sharded(change))
     add("shards: an index beside a whole file", whole("model.safetensors.index.json", '{"weight_map": {"a": "b"}}'))
     for name, deed in {
-        "base null": adapter(None), "base elsewhere": adapter("/nonexistent/base"), "base at the Hub": adapter("evil/base"),
-        "base itself": adapter("."), "base a number": adapter(5), "alone": _alone, "rank 0": adapter(r=0),
-        "rank huge": adapter(r=10**9), "type evil": adapter(peft_type="EVIL"), "no such module": adapter(target_modules=["x"]),
-        "a pattern that loops": adapter(target_modules="(a+)+$(x|y)"), "weights cut": adapter(weights=b"\0" * 5),
+        "base null": adapter(None),
+        "base elsewhere": adapter("/nonexistent/base"),
+        "base at the Hub": adapter("evil/base"),
+        "base itself": adapter("."),
+        "base a number": adapter(5),
+        "alone": _alone,
+        "rank 0": adapter(r=0),
+        "rank huge": adapter(r=10**9),
+        "type evil": adapter(peft_type="EVIL"),
+        "no such module": adapter(target_modules=["x"]),
+        "a pattern that loops": adapter(target_modules="(a+)+$(x|y)"),
+        "weights cut": adapter(weights=b"\0" * 5),
         "config a list": both(adapter(), whole("adapter_config.json", "[]")),
         "config not JSON": both(adapter(), whole("adapter_config.json", "evil")),
         "auto_mapping": adapter(auto_mapping={"base_model_class": "Evil", "parent_library": "os"}),
         "no weights": both(adapter(), lambda folder: (folder / "adapter_model.safetensors").unlink()),
-        "revision": adapter("evil/base", revision="main"), "saved modules": adapter(modules_to_save=["lm_head"]),
-        "pickled": both(adapter(), lambda folder: (folder / "adapter_model.safetensors").unlink(),
-                        whole("adapter_model.bin", b"\x80\x04cos\nsystem\n(S'touch PWNED'\ntR.")),
-    }.items():  # fmt: skip
+        "revision": adapter("evil/base", revision="main"),
+        "saved modules": adapter(modules_to_save=["lm_head"]),
+        "pickled": both(
+            adapter(),
+            lambda folder: (folder / "adapter_model.safetensors").unlink(),
+            whole("adapter_model.bin", b"\x80\x04cos\nsystem\n(S'touch PWNED'\ntR."),
+        ),
+    }.items():
         add(f"adapter: {name}", deed)
-    for name in ("pytorch_model.bin", "modeling_evil.py", "training_args.bin", "optimizer.pt", "consolidated.safetensors",
-                 "tokenizer.model", "vocab.json", "merges.txt", "special_tokens_map.json", "video_preprocessor_config.json",
-                 "custom_generate/generate.py", "model.fp16.safetensors", "spiece.model", "added_tokens.json"):  # fmt: skip
+    for name in (
+        "pytorch_model.bin",
+        "modeling_evil.py",
+        "training_args.bin",
+        "optimizer.pt",
+        "consolidated.safetensors",
+        "tokenizer.model",
+        "vocab.json",
+        "merges.txt",
+        "special_tokens_map.json",
+        "video_preprocessor_config.json",
+        "custom_generate/generate.py",
+        "model.fp16.safetensors",
+        "spiece.model",
+        "added_tokens.json",
+    ):
         add(f"{name} beside", whole(name, b"import os; os.system('touch PWNED')"))
     return found
 
@@ -678,17 +908,32 @@ def drawn(sound: Path, chance: random.Random) -> Mutant:
 
 
 IMPORTS = (
-    "deepspeed", "deepspeed.runtime.zero.muon.muon_optimizer", "gguf", "gmai_bench.backends.local", "gmai_bench.commands",
-    "gmai_bench.run", "gmai_model.chat", "gmai_model.checking.check", "gmai_model.llama_cpp.export",
-    "gmai_model.publishing.push", "gmai_model.training.run", "gmai_model.tuning.run", "gmai_model.warmup",
-    "transformers.models.clip.modeling_clip", "transformers.models.llama.modeling_llama",
-    "transformers.models.llava.modeling_llava", "transformers.models.llava.processing_llava",
+    "deepspeed",
+    "deepspeed.runtime.zero.muon.muon_optimizer",
+    "gguf",
+    "gmai_bench.backends.local",
+    "gmai_bench.commands",
+    "gmai_bench.run",
+    "gmai_model.chat",
+    "gmai_model.checking.check",
+    "gmai_model.llama_cpp.export",
+    "gmai_model.publishing.push",
+    "gmai_model.training.run",
+    "gmai_model.tuning.run",
+    "gmai_model.warmup",
+    "transformers.models.clip.modeling_clip",
+    "transformers.models.llama.modeling_llama",
+    "transformers.models.llava.modeling_llava",
+    "transformers.models.llava.processing_llava",
     "trl.trainer.dpo_trainer",
-)  # fmt: skip
+)
 ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu",
+    "OMP_NUM_THREADS": "1",
+    "GLOO_SOCKET_IFNAME": "lo",
+    "CUDA_VISIBLE_DEVICES": "",
+    "DS_ACCELERATOR": "cpu",
     "HF_HUB_OFFLINE": "1",
-}  # fmt: skip
+}
 
 
 class Checkpoints:
@@ -727,29 +972,94 @@ class Checkpoints:
         def sets(**values: Any) -> list[str]:
             return [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
 
-        steps = {"global_batch_size": 2, "micro_batch_size": 1, "precision": "fp32", "max_steps": 1,
-                 "activation_checkpointing": "false"}  # fmt: skip
+        steps = {
+            "global_batch_size": 2,
+            "micro_batch_size": 1,
+            "precision": "fp32",
+            "max_steps": 1,
+            "activation_checkpointing": "false",
+        }
         return {
-            "chat": ["model", "chat", model, "--image", str(self._folder / "picture.png"), "--prompt", "Which shape?",
-                     "--max-new-tokens", "4", "--device", "cpu"],
-            "bench": ["bench", "--benchmarks", str(self._declared), "--model", model, "--batch-size", "3",
-                      "--max-new-tokens", "4", "--out", out],
-            "train": ["train", "--stage", "1", "--model", model, "--data", samples, "--out", out,
-                      *sets(**steps, pack_tokens=192, loader_workers=0, answers=0)],
-            "tune": ["train", "--stage", "4", "--method", "dpo", "--model", model, "--data", str(self._folder / "tasks"),
-                     "--out", out, *sets(**steps)],
-            "warmup": ["model", "warmup", "--model", model, "--data", samples, "--out", out, "--vision-steps", "1",
-                       "--language-steps", "1"],
+            "chat": [
+                "model",
+                "chat",
+                model,
+                "--image",
+                str(self._folder / "picture.png"),
+                "--prompt",
+                "Which shape?",
+                "--max-new-tokens",
+                "4",
+                "--device",
+                "cpu",
+            ],
+            "bench": [
+                "bench",
+                "--benchmarks",
+                str(self._declared),
+                "--model",
+                model,
+                "--batch-size",
+                "3",
+                "--max-new-tokens",
+                "4",
+                "--out",
+                out,
+            ],
+            "train": [
+                "train",
+                "--stage",
+                "1",
+                "--model",
+                model,
+                "--data",
+                samples,
+                "--out",
+                out,
+                *sets(**steps, pack_tokens=192, loader_workers=0, answers=0),
+            ],
+            "tune": [
+                "train",
+                "--stage",
+                "4",
+                "--method",
+                "dpo",
+                "--model",
+                model,
+                "--data",
+                str(self._folder / "tasks"),
+                "--out",
+                out,
+                *sets(**steps),
+            ],
+            "warmup": [
+                "model",
+                "warmup",
+                "--model",
+                model,
+                "--data",
+                samples,
+                "--out",
+                out,
+                "--vision-steps",
+                "1",
+                "--language-steps",
+                "1",
+            ],
             "export": ["model", "export", model, "--format", "gguf", "--square-images", "--fixed-clip", "--out", out],
             "check": ["model", "check", model],
             "push": ["model", "push", model, "me/model", "--dry-run"],
-        }[command]  # fmt: skip
+        }[command]
 
     def _outcome(self, command: str, said: str) -> Any:
         if command == "bench":
             return [fault_commands.lines(file, "id", "text") for file in self._out.glob("*/*/predictions.jsonl")]
-        patterns = {"train": "model/*.safetensors", "tune": "model/*.safetensors",
-                    "warmup": "*.safetensors", "export": "*.gguf"}  # fmt: skip
+        patterns = {
+            "train": "model/*.safetensors",
+            "tune": "model/*.safetensors",
+            "warmup": "*.safetensors",
+            "export": "*.gguf",
+        }
         if command == "chat":
             return said.strip().splitlines()[-1:]
         files = sorted(self._out.glob(patterns[command])) if command in patterns else []
@@ -797,7 +1107,16 @@ class Checkpoints:
 
 
 COMMANDS = ("chat", "bench", "train", "warmup", "export", "tune", "check", "push")
-SHARES = {"chat": 1.0, "bench": 0.7, "train": 0.7, "warmup": 0.4, "export": 0.7, "tune": 0.3, "check": 0.1, "push": 0.1}
+SHARES = {
+    "chat": 0.2,
+    "bench": 0.2,
+    "train": 0.2,
+    "warmup": 0.2,
+    "export": 0.2,
+    "tune": 0.1,
+    "check": 0.02,
+    "push": 0.02,
+}
 """Of the mutants that are asked for: what starts processes of its own takes ten times as long."""
 SOUND = ("same", "used", "named", "refused")
 

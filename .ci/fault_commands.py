@@ -463,6 +463,7 @@ def _forget_main() -> None:
 
 
 def in_a_fork(work: Callable[[], None]) -> None:
+    """Do something in a fork: one that has computed has threads, and its children would wait for them for ever."""
     sys.stdout.flush()
     if (process := os.fork()) == 0:
         code = 1

@@ -29,6 +29,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import disks  # beside this file, as are the next two
+import fault_checkpoints
 import fault_commands
 import fault_mutants
 import yaml
@@ -307,9 +308,25 @@ def mutants_of_rows(options: argparse.Namespace, folder: Path, chance: random.Ra
     yield line("a card", "card.yaml", card, lambda path: ["data", "recipes", "check", str(path)])
 
 
+def mutants_of_checkpoints(options: argparse.Namespace, folder: Path, chance: random.Random) -> Iterator[Line]:
+    """Give hostile and damaged checkpoints to the commands that open one."""
+    found = fault_checkpoints.Checkpoints(folder)
+    for command, share in fault_checkpoints.SHARES.items():
+        count = max(1, round(options.mutants * share))
+        lost, ends = fault_checkpoints.lost(found, command, chance, count)
+        line = Line(f"mutants of a checkpoint, by {command}", count, lost)
+        line.refused = ends["refused"] + ends["named"]
+        yield line
+
+
 def parts() -> dict[str, list[str]]:
     """Return what runs in a process of its own ▶ the names of its parts."""
-    found = {"mutants-of-files": ["mutants-of-files"], "mutants-of-rows": ["mutants-of-rows"], "tests": ["tests"]}
+    found = {
+        "mutants-of-files": ["mutants-of-files"],
+        "mutants-of-rows": ["mutants-of-rows"],
+        "mutants-of-checkpoints": ["mutants-of-checkpoints"],
+        "tests": ["tests"],
+    }
     for name in fault_commands.SUBJECTS:
         found[name] = [f"{way}-{name}" for way in fault_commands.ways_of(name)]
     return found
@@ -329,9 +346,8 @@ def do(group: str, options: argparse.Namespace) -> None:
         elif group == "tests":
             found = repeated_tests(folder)
         else:
-            found = {"mutants-of-files": mutants_of_files, "mutants-of-rows": mutants_of_rows}[group](
-                options, folder, chance
-            )
+            found = {"mutants-of-files": mutants_of_files, "mutants-of-rows": mutants_of_rows,
+                     "mutants-of-checkpoints": mutants_of_checkpoints}[group](options, folder, chance)  # fmt: skip
         began, cpu = time.monotonic(), _cpu_s()
         for line in found:
             LINES.append(line)

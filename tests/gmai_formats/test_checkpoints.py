@@ -115,6 +115,16 @@ def test_a_tokenizer_that_makes_a_book_of_a_sentence_is_refused(folder: Path, pa
         require_bounded(folder)
 
 
+@pytest.mark.parametrize("number", [2**24 + 1, 2**31, 2**32 - 1])
+def test_a_token_with_a_number_that_no_vocabulary_has_is_refused(folder: Path, number: int) -> None:
+    made = Tokenizer(models.BPE(vocab={letter: n for n, letter in enumerate("Whic ")}, merges=[]))
+    content = json.loads(made.to_str())
+    content["model"]["vocab"]["c"] = number
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"tokenizer\.json (gives a token a number above|takes more than 2 GiB)"):
+        require_bounded(folder)
+
+
 def test_a_template_that_knows_what_it_is_tried_with_is_ended_when_it_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

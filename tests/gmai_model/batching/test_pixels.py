@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gmai_formats.errors import UserError
 from gmai_model.batching.pixels import Pixels, values_of
 from PIL import Image
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
@@ -47,3 +48,18 @@ def test_processors_of_our_checkpoints_go_the_short_way(checkpoint: Path) -> Non
     from transformers import AutoProcessor
 
     assert Pixels(AutoProcessor.from_pretrained(checkpoint).image_processor, size=112).short
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"image_mean": None}, {"image_mean": [0.5]}, {"image_mean": [0.5] * 4}, {"image_std": []},
+     {"rescale_factor": None}, {"size": None}, {"resample": 99}, {"image_mean": [float("nan")] * 3},
+     {"image_mean": [1e308] * 3}],
+    ids=str,
+)  # fmt: skip
+def test_settings_of_which_no_values_come_are_named(settings: dict[str, object]) -> None:
+    theirs = processor(do_pad=True)
+    for name, value in settings.items():
+        setattr(theirs, name, value)
+    with pytest.raises(UserError, match=r"preprocessor_config\.json makes no values of an image \(.*Restore the file"):
+        Pixels(theirs, size=SIDE)

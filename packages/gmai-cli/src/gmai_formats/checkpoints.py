@@ -262,8 +262,15 @@ def _try(folder: Path) -> None:
     except subprocess.TimeoutExpired as error:
         said, code, is_late = (error.stdout or b"").decode(errors="replace"), None, True
     at = said.split("\n")[-2:-1]
-    if not at or (code is not None and code >= 0 and code not in {opening.TOO_MUCH, opening.TOO_LONG}):
+    if not at or (
+        code is not None and code >= 0 and code not in {opening.TOO_MUCH, opening.TOO_LONG, opening.TOO_HIGH}
+    ):
         return  # what else may be wrong with it is said by who uses it
+    if code == opening.TOO_HIGH:
+        raise UserError(
+            f"{folder}: {at[0]} gives a token a number above {opening.HIGHEST:,}, which no vocabulary has. It is "
+            f"damaged, or made to take all memory. Download the checkpoint again, or use another one."
+        )
     if code == opening.TOO_LONG:
         raise UserError(
             f"{folder}: {at[0]} makes more than {opening.MOST_CHARACTERS:,} characters or {opening.MOST_TOKENS:,} "

@@ -19,10 +19,13 @@ WALL_S = 600
 """Clock time for everything, since a busy machine or a slow disk may give little of a processor."""
 TOKENIZER = "tokenizer.json"
 MEMORY_BYTES = 2 * 2**30
-TOO_MUCH, TOO_LONG = 9, 10
-"""Exit codes: memory ran out, or a template calls itself without end; a text becomes longer than these:"""
+TOO_MUCH, TOO_LONG, TOO_HIGH = 9, 10, 11
+"""Exit codes: memory ran out, or a template calls itself without end; a text becomes longer than these, or a
+token's number is higher:"""
 MOST_CHARACTERS, MOST_TOKENS = 200_000, 20_000
 """What a template makes of a short conversation, and a tokenizer of a sentence. Tools and rules of use take 30,000."""
+HIGHEST = 2**24
+"""Number of a token. Libraries make lists of so many places."""
 
 _RUNS = [run + end for run in ("a" * 3000, "1" * 3000, " " * 3000, "!" * 3000, "aA1 .\n" * 500, "肺" * 2000)
          for end in ("", "\0")]  # fmt: skip
@@ -127,6 +130,8 @@ def _tokenize(path: Path) -> None:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(path))
+    if max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0) > HIGHEST:
+        raise SystemExit(TOO_HIGH)
     ids = tokenizer.encode(_QUESTION).ids
     if max(len(ids), len(tokenizer.decode(ids))) > MOST_TOKENS:
         raise SystemExit(TOO_LONG)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gmai_formats.errors import UserError
 from PIL import Image
 from torch import Tensor
 
@@ -24,10 +25,22 @@ class Pixels:
     Args:
         processor: The checkpoint's image processor.
         size: Side of its output in px.
+
+    Raises:
+        UserError: The processor's settings are such that it makes nothing of an image.
     """
 
     def __init__(self, processor: Any, *, size: int) -> None:
         self._processor, self._size = processor, size
+        try:
+            self._try(processor)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"the checkpoint's preprocessor_config.json makes no values of an image "
+                f"({' '.join(str(error).split())[:200]}). Restore the file; `gmai model check` says more."
+            ) from error
+
+    def _try(self, processor: Any) -> None:
         levels = np.arange(256, dtype=np.float64) * processor.rescale_factor
         mean, std = (np.array(v, dtype=np.float32)[:, None] for v in (processor.image_mean, processor.image_std))
         self._table = torch.from_numpy((levels.astype(np.float32)[None] - mean) / std)

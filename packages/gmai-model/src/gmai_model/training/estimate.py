@@ -37,10 +37,27 @@ def load_on_meta(model: Path) -> LlavaForConditionalGeneration:
         config: Any = AutoConfig.from_pretrained(model, trust_remote_code=False, local_files_only=True)
     if config.model_type != "llava":
         raise UserError(f"{model}: a {config.model_type} model. --model takes a LLaVA, as `gmai model init` writes it.")
+    require_features(model, config)
     with naming_opened(model), torch.device("meta"):
         llava = LlavaForConditionalGeneration(config)
     require_filled(model, llava)
     return llava
+
+
+def require_features(model: Path, config: Any) -> None:
+    """Refuse a checkpoint whose image features are those of a layer that its vision encoder has not.
+
+    Raises:
+        UserError: It is so; no step could be computed.
+    """
+    layers = getattr(config.vision_config, "num_hidden_layers", None)
+    asked = config.vision_feature_layer
+    for layer in asked if isinstance(asked, list | tuple) else [asked]:
+        if isinstance(layers, int) and isinstance(layer, int) and not -layers - 1 <= layer <= layers:
+            raise UserError(
+                f"{model / 'config.json'}: vision_feature_layer is {layer}, and its vision encoder has {layers} "
+                f"layers. Restore the file, or download the checkpoint again."
+            )
 
 
 def gpu_peak(name: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from gmai_cli.console import progress
-from gmai_formats.checkpoints import naming_template
+from gmai_formats.checkpoints import naming_files, naming_template
 from gmai_formats.rewards import reward
 
 from gmai_model.tuning.tasks import Tasks
@@ -48,10 +48,12 @@ def ask(model: Any, processor: Any, tasks: Tasks, *, answer_tokens: int, title: 
     with progress(title, len(tasks.rows), unit="questions") as bar:
         for start in range(0, len(tasks.rows), _AT_ONCE):
             rows = [tasks.readable(number) for number in range(start, min(start + _AT_ONCE, len(tasks.rows)))]
-            inputs = encode(processor, rows).to(model.device)
-            made = model.generate(
-                **inputs, do_sample=False, max_new_tokens=answer_tokens, pad_token_id=processor.tokenizer.pad_token_id
-            )
+            with naming_files("the checkpoint"):
+                inputs = encode(processor, rows).to(model.device)
+                made = model.generate(
+                    **inputs, do_sample=False, max_new_tokens=answer_tokens,
+                    pad_token_id=processor.tokenizer.pad_token_id,
+                )  # fmt: skip
             answers += processor.batch_decode(made[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
             bar.advance(len(rows))
     model.train(was_training)

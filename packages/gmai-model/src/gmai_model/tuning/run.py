@@ -29,6 +29,7 @@ from transformers import AutoProcessor, LlavaForConditionalGeneration, TrainerCa
 from gmai_model.batching.tokens import turn_marks
 from gmai_model.training import distributed, export, lora, parts
 from gmai_model.training.callbacks.metrics import MetricsFile, read_metrics
+from gmai_model.training.estimate import require_features
 from gmai_model.training.given import check_folder
 from gmai_model.training.identity import claim_run, device_name
 from gmai_model.training.place import Place
@@ -179,6 +180,7 @@ def _load(model: Path, config: TuneConfig, *, on_gpu: bool) -> LlavaForCondition
             attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True,
         )  # fmt: skip
     llava, loading = loaded
+    require_features(model, llava.config)
     require_loaded(str(model), loading)
     if problem := not_finite(llava.named_parameters()):
         raise UserError(f"{model}: {problem}")
