@@ -111,6 +111,11 @@ def _rewritten(folder: Path, name: str, **changes: Any) -> None:
             "opens, and does not answer .*Input image size",
         ),
         ("preprocessor_config.json", {"crop_size": None}, "crop_size names no height|does not answer"),
+        (
+            "config.json",
+            {"vision_feature_layer": -7},
+            "vision_feature_layer is -7, and its vision encoder has 5 layers",
+        ),
         ("tokenizer.json", {"model": {}}, "does not open"),
         ("config.json", {"text_config": {"model_type": "llama", "num_key_value_heads": 0}}, "."),
     ],

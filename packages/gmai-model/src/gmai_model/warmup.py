@@ -33,6 +33,7 @@ from gmai_model.batching.samples import Sample
 from gmai_model.batching.sources import parquet_files
 from gmai_model.batching.tokens import Encoded, Encoder, Rejected
 from gmai_model.packed import PackedLlava
+from gmai_model.training.estimate import require_features
 from gmai_model.training.export import export
 from gmai_model.training.given import check_folder
 from gmai_model.training.inputs import image_size
@@ -74,6 +75,7 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
         processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
         require_processor(str(model), processor)
     llava, loading = loaded
+    require_features(model, llava.config)
     require_loaded(str(model), loading)
     if problem := not_finite(llava.named_parameters()):
         raise UserError(f"{model}: {problem}")
