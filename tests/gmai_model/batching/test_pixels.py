@@ -53,7 +53,8 @@ def test_processors_of_our_checkpoints_go_the_short_way(checkpoint: Path) -> Non
 @pytest.mark.parametrize(
     "settings",
     [{"image_mean": None}, {"image_mean": [0.5]}, {"image_mean": [0.5] * 4}, {"image_std": []},
-     {"rescale_factor": None}, {"size": None}, {"resample": 99}, {"image_mean": [float("nan")] * 3},
+     {"rescale_factor": None}, {"size": None}, {"resample": 99},
+     {"size": {"height": 5, "width": 5}}, {"image_mean": [float("nan")] * 3},
      {"image_mean": [1e308] * 3}],
     ids=str,
 )  # fmt: skip

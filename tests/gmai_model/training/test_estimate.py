@@ -17,7 +17,7 @@ from gmai_model.batching.tokens import Encoded
 from gmai_model.packed import PackedLlava
 from gmai_model.training import estimate, lora, parts
 from gmai_model.training.config import resolve
-from gmai_model.training.estimate import require_features
+from gmai_model.training.estimate import require_features, require_size
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -222,3 +222,10 @@ def test_features_of_a_layer_that_is_not_there_are_refused(layer: object, is_the
     refused = contextlib.nullcontext() if is_there else pytest.raises(UserError, match="vision encoder has 5 layers")
     with refused:
         require_features(Path("model"), config)
+
+
+@pytest.mark.parametrize(("taken", "fits"), [(112, True), ([112, 112], True), (336, False), ([112, 224], False)])
+def test_images_of_another_size_than_the_encoder_takes_are_refused(taken: object, fits: bool) -> None:
+    config = SimpleNamespace(vision_config=SimpleNamespace(image_size=taken))
+    with contextlib.nullcontext() if fits else pytest.raises(UserError, match=r"crop_size .* is 112, and the vision"):
+        require_size(Path("model"), config, 112)

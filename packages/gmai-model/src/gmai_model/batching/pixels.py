@@ -84,7 +84,8 @@ class Pixels:
             probe = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
             expected = self._processor(images=[probe], return_tensors="np")["pixel_values"][0]
             if expected.shape != (3, self._size, self._size):
-                return False
+                made = "×".join(map(str, expected.shape))
+                raise ValueError(f"it makes {made} of one, and its crop_size is {self._size}")
             found = values_of(torch.from_numpy(np.array(self._read(probe)))[None], self._table)
             if not np.array_equal(found[0].numpy(), expected):
                 return False

@@ -60,6 +60,20 @@ def require_features(model: Path, config: Any) -> None:
             )
 
 
+def require_size(model: Path, config: Any, side: int) -> None:
+    """Refuse a checkpoint whose processor makes images of another size than its vision encoder takes.
+
+    Raises:
+        UserError: It is so; no step could be computed.
+    """
+    taken = getattr(config.vision_config, "image_size", side)
+    if taken not in (side, [side, side], (side, side)):
+        raise UserError(
+            f"{model}: crop_size of preprocessor_config.json is {side}, and the vision encoder of config.json takes "
+            f"images of {taken} px. Restore the file that is wrong; `gmai model check {model}` says more."
+        )
+
+
 def gpu_peak(name: str) -> float:
     """Return a named GPU's peak in FLOP/s (dense bf16).
 

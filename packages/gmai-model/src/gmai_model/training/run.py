@@ -156,6 +156,10 @@ def _train(
     watchdog.begin("reading the samples", limited=False)
     latest = checkpoints.find_latest(out / "checkpoints")
     inputs = Inputs(config.samples, model=model, data=data, out=out, is_main=is_main)
+    try:
+        estimate.require_size(model, shapes.config, inputs.image_size)
+    except UserError as error:
+        distributed.end_together(str(error))
     if latest is not None:
         checkpoints.require_same_samples(latest, inputs.digest)
     watchdog.begin("loading the model", limited=True)
