@@ -59,23 +59,20 @@ def test_before_a_build_a_second_hand_licence_is_refused_and_one_of_the_publishe
         check_release(tmp_path, {"a": first | {"license_second_hand": True}}, tmp_path / "pub")
 
 
-@pytest.mark.parametrize("place", [{}, {"license_source": ""}, {"license_source": None}])
-def test_a_licence_without_a_place_is_refused_for_what_others_publish(tmp_path, place):
-    card = {"license": "CC-BY-4.0", "homepage": "https://publisher.org"} | place
-    with pytest.raises(UserError, match=r"a: its card names CC-BY-4.0, and not where that was read"):
-        check_release(tmp_path, {"a": card}, tmp_path / "pub")
-    for own in ("not stated", "`gmai data phantoms DIR` (drawn, not downloaded)"):
-        check_release(tmp_path, {"a": card | {"homepage": own}}, tmp_path / "pub")
-
-
-def test_a_licence_without_a_place_is_published_once_it_is_accepted(phantoms, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("homepage", "is_told"),
+    [
+        ("https://publisher.org", True),
+        ("not stated", False),
+        ("`gmai data phantoms DIR` (drawn, not downloaded)", False),
+    ],
+)
+def test_a_licence_without_a_place_is_told_for_what_others_publish(phantoms, tmp_path, capsys, homepage, is_told):
     (drawn,) = resolve(["phantom-fundus"], phantoms / "phantom-fundus")
-    downloaded = Source(drawn.recipe.model_copy(update={"homepage": "https://publisher.org"}), drawn.root)
-    build([downloaded], tmp_path / "out", BuildSettings())
-    with pytest.raises(UserError, match="not where that was read"):
-        publish_build(tmp_path / "out", tmp_path / "pub", leave_out_unlicensed=False)
-    publish_build(tmp_path / "out", tmp_path / "pub", leave_out_unlicensed=False, accept_second_hand=True)
-    assert "was read is not known: ask its publisher." in capsys.readouterr().err
+    source = Source(drawn.recipe.model_copy(update={"homepage": homepage}), drawn.root)
+    build([source], tmp_path / "out", BuildSettings())
+    publish_build(tmp_path / "out", tmp_path / "pub", leave_out_unlicensed=False)
+    assert ("its card does not say where its licence" in capsys.readouterr().err) == is_told
 
 
 def test_what_is_not_stated_stays_the_reason_of_a_source_that_is_both(tmp_path):

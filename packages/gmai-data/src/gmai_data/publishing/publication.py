@@ -75,7 +75,10 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool, accept
                 f"{name}: its licence ({recipe['license']}) is what {recipe['license_source']} says: ask its publisher."
             )
         elif not recipe.get("license_source") and _is_elsewhere(recipe):
-            say(f"{name}: where its licence ({recipe['license']}) was read is not known: ask its publisher.")
+            say(
+                f"{name}: its card does not say where its licence ({recipe['license']}) was read. Write the address as "
+                "license_source into the card."
+            )
     say(f"{target}: {facts.total} samples, {facts.annotations} images of {len(kept)} sources, with README.md.")
     say_next("data", "push", target, "OWNER/NAME")
 
@@ -110,14 +113,8 @@ def _allowed(
 
 
 def _second_hand(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return the sources whose licence somebody else than their publisher states, or nobody, each with what to do."""
-    no_place = {
-        name: f"its card names {recipe['license']}, and not where that was read. Read it at {recipe['homepage']}; then "
-        "write the address as license_source into a card of your own, or give --accept-second-hand"
-        for name, recipe in recipes.items()
-        if not recipe.get("license_source") and _is_elsewhere(recipe)
-    }
-    return no_place | {
+    """Return the sources whose licence somebody else than their publisher states, each with what to do."""
+    return {
         name: f"its licence ({recipe['license']}) is what {recipe['license_source']} says, not its publisher. Ask the "
         "publisher; then write into a card of your own where you read it, or give --accept-second-hand"
         for name, recipe in recipes.items()
