@@ -158,7 +158,10 @@ def test_a_region_is_told_what_is_known_of_it_and_what_lies_beside_it(toy, annot
     assert "Place: not known" in by_kind(made, without)[Kind.IMAGE_CAPTION].text
     turns = (("What is it?", "This is the left kidney. It filters the blood and makes urine."),)
     translated = replace(made, task, turns)
-    assert [each.text for each in translated.facts.knowledge] == ["过滤血液；清除代谢废物；生成尿液"]
+    assert [each.text for each in translated.facts.knowledge] == [
+        "过滤血液；清除代谢废物；生成尿液",
+        "蚕豆形的灰色软组织，周围为较暗的脂肪",
+    ]
 
 
 def replace(made, task, turns):

@@ -208,7 +208,8 @@ def test_what_states_no_size_is_left_out_and_counted(capsys):
     assert f"left out: {len(unknown)} more, whose size to download is not stated" in printed.err
 
 
-def test_the_size_to_download_is_listed_marked_and_in_json(capsys):
+def test_the_size_to_download_is_listed_marked_and_in_json(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     print_recipes("mhist")
     assert "*354 MB" in capsys.readouterr().out
     print_recipes("acdc", as_json=True)

@@ -406,7 +406,7 @@ VISIONS = [
     Kind("Chinese-CLIP", _other("chinese_clip_vision_model"), "model_type is 'chinese_clip_vision_model'"),
     Kind("SigLIP2 NaFlex", _other("siglip2_vision_model"), "model_type is 'siglip2_vision_model'"),
     Kind("CLIP of one channel", _grey, "num_channels is 1"),
-    Kind("CLIP with a filter by name", _named, "resample is Pillow's number"),
+    Kind("CLIP with a filter by name", _named, "Pillow's number of a filter"),
 ]  # fmt: skip
 
 

@@ -227,7 +227,7 @@ def test_incomplete_quantised_or_broken_weights(parts: tuple[Path, Path], tmp_pa
     quantised = copy(language, tmp_path / "quantised")
     name = "model.layers.0.mlp.up_proj.weight"
     edit_weights(quantised, lambda tensors: tensors.update({name: tensors[name].to(torch.int8)}))
-    assert f"{name} is stored as I8" in refusal(vision, quantised, out)
+    assert f"1 weights are no fractions, such as {name} (I8)" in refusal(vision, quantised, out)
     edit_config(quantised, quantization_config={"quant_method": "gptq"})
     assert "a quantised model" in refusal(vision, quantised, out)
 

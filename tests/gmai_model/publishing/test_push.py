@@ -41,7 +41,7 @@ def copied(checkpoint: Path, tmp_path: Path) -> Path:
 def checked(monkeypatch: pytest.MonkeyPatch) -> Outcome:
     """Stands in for the check, which has tests of its own and takes seconds."""
     outcome = Outcome(["130 tensors in 1 file"], [])
-    monkeypatch.setattr(push, "check", lambda folder: outcome)
+    monkeypatch.setattr(push, "check", lambda folder, **limits: outcome)
     return outcome
 
 

@@ -202,8 +202,9 @@ _TYPES: tuple[tuple[re.Pattern[str], Callable[[Any], bool], str], ...] = tuple(
         (r"\w+_token_(id|index)|vision_feature_layer", _each(_is_whole), "a whole number, or a list of such,"),
         (r"(bos|eos|pad|unk|sep|cls|mask|image)_token", _is_token, "a text, or an object with a text as content,"),
         (r"hidden_size|intermediate_size|num_hidden_layers|num_attention_heads|num_key_value_heads|head_dim|vocab_size|"
-         r"max_position_embeddings|image_seq_length|num_additional_image_tokens|num_channels|image_size|patch_size|"
-         r"resample", _each(_is_whole), "a whole number"),
+         r"max_position_embeddings|image_seq_length|num_additional_image_tokens|num_channels|image_size|patch_size",
+         _each(_is_whole), "a whole number"),
+        (r"resample", _is_whole, "Pillow's number of a filter (2 bilinear, 3 bicubic)"),
         (r"(crop_)?size", _is_size, "a whole number, or an object of such,"),
         (r"tie_word_embeddings|multimodal_projector_bias|attention_bias|mlp_bias|use_cache", _is_flag,
          "true or false"),

@@ -366,7 +366,7 @@ def test_parts_and_what_holds_are_checked(fields, words):
 
 def test_a_part_needs_its_column(put, read, toy):
     put("t.csv", "Id,Label\nID_1_a,1\n")
-    with pytest.raises(UserError, match=r't\.csv:1: no column "ID", which recipe toy reads\. Known: Id, Label'):
+    with pytest.raises(UserError, match=r't\.csv:1: no column "ID", which recipe toy reads\. Did you mean "Id"\?'):
         read(toy(layout=ROW_PER_LABEL))
 
 

@@ -55,11 +55,10 @@ def overview() -> str:
         _downloads(recipes),
         "## Cards",
         _table(
-            ("card", "modality", "department", "clinical task", "items", "download", "licence", "grade",
-             "title"),
+            ("card", "modality", "department", "clinical task", "items", "download", "licence", "grade"),
             [
-                (f"`{each.name}`", str(each.modality), each.department, each.clinical_task, each.expected.items or "",
-                 _download(each), _licence(each), each.verified, f"[{_cell(each.title)}]({each.homepage})")
+                (f"`{each.name}`<br>[{_cell(each.title)}]({each.homepage})", str(each.modality), each.department,
+                 each.clinical_task, each.expected.items or "", _download(each), _licence(each), each.verified)
                 for each in recipes
             ],
         ),
