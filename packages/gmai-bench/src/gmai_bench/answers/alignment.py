@@ -2,8 +2,9 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
@@ -11,6 +12,8 @@ from gmai_formats.errors import UserError
 from gmai_bench.answers.clues import is_right, plain, shows, shows_image
 from gmai_bench.answers.records import Answered
 from gmai_bench.benchmarks.question import Question
+
+Number = TypeVar("Number", int, str)
 
 Sequences = Sequence[tuple[str, Sequence[Question]]]
 """Protocol and its questions in order, those asked for first."""
@@ -92,18 +95,11 @@ def _in_order_of_test_id(records: Sequence[Answered], path: Path) -> Sequence[An
     places = [record.ids.get("test_id", "") for record in records]
     if not all(place.isdecimal() for place in places):
         return records
-    first: dict[int, Answered] = {}
-    for record, place in zip(records, map(int, places), strict=True):
-        earlier = first.setdefault(place, record)
-        if _what_is_asked(earlier) != _what_is_asked(record):
-            return records  # numbers of several files
-        if earlier.prediction.response != record.prediction.response:
-            raise UserError(
-                f"{record.place}: a second, different answer to test_id {place}, which {earlier.place} answers, too. A "
-                f"question has one answer; HuatuoGPT-Vision's own scorer takes the first. Remove one of the two."
-            )
-    if repeated := len(records) - len(first):
-        say(f"{path}: {repeated} records stand twice with the same answer and count once")
+    numbered = list(zip(map(int, places), records, strict=True))
+    remark = "; HuatuoGPT-Vision's own scorer takes the first"
+    first = _first_of_each(numbered, "test_id", path, _what_is_asked, remark)
+    if first is None:
+        return records
     asked = [first[place] for place in sorted(first)]
     closed = [record for record in asked if record.options]
     if closed and len(closed) < len(asked):
@@ -119,19 +115,33 @@ def _once_each(group: Sequence[Answered], path: Path) -> Sequence[Answered]:
     """
     if not _numbered(group):
         return group
-    first: dict[str, Answered] = {}
-    for record in group:
-        earlier = first.setdefault(record.ids["doc_id"], record)
-        if (_what_is_asked(earlier), earlier.prompt) != (_what_is_asked(record), record.prompt):
-            return group  # numbers of several files
+    numbered = [(record.ids["doc_id"], record) for record in group]
+    first = _first_of_each(numbered, "doc_id", path, lambda record: (_what_is_asked(record), record.prompt))
+    return group if first is None else list(first.values())
+
+
+def _first_of_each(
+    numbered: Sequence[tuple[Number, Answered]], field: str, path: Path, asked: Callable[[Answered], object],
+    remark: str = "",
+) -> dict[Number, Answered] | None:  # fmt: skip
+    """Return the first record of each number, None where a number stands for different questions of several files.
+
+    Raises:
+        UserError: A question has two different answers.
+    """
+    first: dict[Number, Answered] = {}
+    for number, record in numbered:
+        earlier = first.setdefault(number, record)
+        if asked(earlier) != asked(record):
+            return None
         if earlier.prediction.response != record.prediction.response:
             raise UserError(
-                f"{record.place}: a second, different answer to doc_id {record.ids['doc_id']}, which {earlier.place} "
-                f"answers, too. A question has one answer. Remove one of the two."
+                f"{record.place}: a second, different answer to {field} {number}, which {earlier.place} answers, too. "
+                f"A question has one answer{remark}. Remove one of the two."
             )
-    if repeated := len(group) - len(first):
+    if repeated := len(numbered) - len(first):
         say(f"{path}: {repeated} records stand twice with the same answer and count once")
-    return list(first.values())
+    return first
 
 
 def _what_is_asked(record: Answered) -> tuple[str, str, str, tuple[str, ...], str]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import may_be_read
@@ -19,6 +20,7 @@ _TOGETHER = ((".parquet",), (".arrow",), (".json", ".jsonl"), (".csv", ".tsv"), 
 """Suffixes of one dataset, in the order in which they are looked for."""
 _PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".7z", ".tgz", ".rar", ".ndjson", ".txt", ".xlsx", ".pkl", ".npz")
 _ANY = tuple(f"*{suffix}" for suffix in SUFFIXES)
+_SAVE_AGAIN = "Save the dataset again with `save_to_disk`."
 
 
 def files_of(path: Path, split: str) -> list[Path]:
@@ -105,19 +107,31 @@ def tells_about_data(file: Path) -> bool:
 
 
 def _saved(folder: Path) -> list[Path]:
-    """Return the files that `datasets.Dataset.save_to_disk` wrote into a folder."""
-    remedy = "Save the dataset again with `save_to_disk`."
-    state = read_json_object(folder / "state.json", remedy=remedy)
-    if state.get("_indices_files"):
+    """Return the files of rows that `datasets.Dataset.save_to_disk` wrote into a folder, for who reads all of them."""
+    if _state_of(folder).get("_indices_files"):
         raise UserError(
             f"{folder}: holds a selection of rows beside the rows. Save it with `dataset.flatten_indices()` first."
         )
+    return saved_files(folder)
+
+
+def _state_of(folder: Path) -> dict[str, Any]:
+    return read_json_object(folder / "state.json", remedy=_SAVE_AGAIN)
+
+
+def saved_files(folder: Path) -> list[Path]:
+    """Return the files of rows that `datasets.Dataset.save_to_disk` wrote into a folder; an empty dataset has none.
+
+    Raises:
+        UserError: The folder's state.json is damaged, or names files outside of it.
+    """
+    state = _state_of(folder)
     try:
         names = [str(entry["filename"]) for entry in state["_data_files"]]
     except (KeyError, TypeError):
-        raise UserError(f"{folder / 'state.json'}: names no files of rows. {remedy}") from None
+        raise UserError(f"{folder / 'state.json'}: names no files of rows. {_SAVE_AGAIN}") from None
     if any(name in ("", ".", "..") or "/" in name or "\0" in name for name in names):
-        raise UserError(f"{folder / 'state.json'}: names files outside of its folder. {remedy}")
+        raise UserError(f"{folder / 'state.json'}: names files outside of its folder. {_SAVE_AGAIN}")
     return [folder / name for name in names]
 
 

@@ -516,8 +516,13 @@ _END_OF_STREAM = bytes.fromhex("ffffffff00000000")
 def is_cut_stream(path: Path) -> bool:
     """Return whether a file of an Arrow stream lacks the mark of its end: pyarrow takes one for whole, all the same."""
     with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - len(_END_OF_STREAM), 0))
-        return file.read() != _END_OF_STREAM
+        return not _is_marked(file, path.stat().st_size)
+
+
+def _is_marked(file: Any, end: int) -> bool:
+    """Return whether the mark of a stream's end lies before a place."""
+    file.seek(max(end - len(_END_OF_STREAM), 0))
+    return file.read(len(_END_OF_STREAM)) == _END_OF_STREAM
 
 
 def arrow_batches(path: Path) -> Iterator[Batch]:
@@ -573,8 +578,7 @@ def _require_end(source: Any, size: int) -> None:
         pa.ArrowInvalid: It is one.
     """
     end: int = source.tell()
-    source.seek(max(end - len(_END_OF_STREAM), 0))
-    if source.read(len(_END_OF_STREAM)) != _END_OF_STREAM:
+    if not _is_marked(source, end):
         raise pa.ArrowInvalid("the stream has no end mark: the file was cut")
     if end < size:
         raise pa.ArrowInvalid(f"{size - end:,} bytes lie behind the stream's end: another was written behind it")

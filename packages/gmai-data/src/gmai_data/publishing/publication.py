@@ -40,8 +40,7 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool, accept
         out: A finished build.
         target: A new or empty folder.
         leave_out_unlicensed: Leave the refused sources out instead of refusing the whole.
-        accept_second_hand: Publish sources whose licence was not read at their publisher's, or whose card does not
-            name where it was read; each is named.
+        accept_second_hand: Publish sources whose licence was not read at their publisher's; each is named.
 
     Raises:
         UserError: Not a finished build, `target` holds something, or a source may not be published.

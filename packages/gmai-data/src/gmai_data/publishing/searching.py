@@ -409,12 +409,11 @@ def print_recipes(
         found = [card for card, _ in texts if card.name in named]
     if near:
         found.sort(key=lambda card: _distance(card, near))
+    _say_unknown_sizes(asked, filters, cards)
     if not found and not known:
-        _say_unknown_sizes(asked, filters, cards)
         asked_for = f'says "{words}"' if words else "has all of that"
         hint = _hint(asked, cards) if plain else ""
         raise UserError(f"no recipe {asked_for}.{hint} `gmai data recipes list` shows all {len(cards)}.")
-    _say_unknown_sizes(asked, filters, cards)
     if as_json:
         rows = [{**_facts(card), "may_be_published": may_be_published(card)} for card in found]
         more = [{**dataclasses.asdict(each), "card": card or None} for each, card in known]
@@ -427,9 +426,9 @@ def print_recipes(
 
 def _say_unknown_sizes(asked: Sequence[str], filters: Filters, cards: Sequence[Summary]) -> None:
     """Say how many cards have all the rest that is asked for, and state no size to download."""
-    if filters == filters.without_download():
-        return
     rest = filters.without_download()
+    if filters == rest:
+        return
     unknown = [
         card.name
         for card in cards

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, cast
 from gmai_formats.errors import UserError, did_you_mean
 from gmai_formats.installing import pip_install
 from gmai_formats.json_text import parse_json
+from gmai_formats.rows.splits import saved_files
 from gmai_formats.rows.tables import is_cut_stream
 from pydantic import model_validator
 
@@ -192,17 +193,10 @@ def _saved(folder: Path, library: Any) -> dict[str, Any]:
     if listed.is_file():
         names: list[str] = parse_json(listed.read_text("utf-8"))["splits"]
         folders = {name: below(folder, name, recipe=folder.name) for name in names}
-    states = {name: parse_json((path / "state.json").read_text("utf-8")) for name, path in folders.items()}
-    for name, state in states.items():
-        for entry in state.get("_data_files") or ():
-            file = below(folders[name], entry["filename"], recipe=folder.name)
-            if is_cut_stream(file):
-                raise ValueError(f"{file.name} has no end mark: it was cut")
-    return {
-        name: library.load_from_disk(str(path))
-        for name, path in folders.items()
-        if states[name].get("_data_files") != []
-    }
+    files = {name: saved_files(path) for name, path in folders.items()}
+    if cut := next((file for each in files.values() for file in each if is_cut_stream(file)), None):
+        raise ValueError(f"{cut.name} has no end mark: it was cut")
+    return {name: library.load_from_disk(str(path)) for name, path in folders.items() if files[name]}
 
 
 @functools.lru_cache(maxsize=2)
