@@ -967,89 +967,25 @@ class Checkpoints:
             tuning.write_tasks(self._folder / "tasks" / f"GMAI-MM-Percept-{name}.parquet", tuning.make_tasks(count))
 
     def _words(self, command: str) -> list[str]:
-        model, out, samples = str(self._model), str(self._out), str(self._samples)
-
-        def sets(**values: Any) -> list[str]:
-            return [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
-
-        steps = {
-            "global_batch_size": 2,
-            "micro_batch_size": 1,
-            "precision": "fp32",
-            "max_steps": 1,
-            "activation_checkpointing": "false",
-        }
-        return {
-            "chat": [
-                "model",
-                "chat",
-                model,
-                "--image",
-                str(self._folder / "picture.png"),
-                "--prompt",
-                "Which shape?",
-                "--max-new-tokens",
-                "4",
-                "--device",
-                "cpu",
-            ],
-            "bench": [
-                "bench",
-                "--benchmarks",
-                str(self._declared),
-                "--model",
-                model,
-                "--batch-size",
-                "3",
-                "--max-new-tokens",
-                "4",
-                "--out",
-                out,
-            ],
-            "train": [
-                "train",
-                "--stage",
-                "1",
-                "--model",
-                model,
-                "--data",
-                samples,
-                "--out",
-                out,
-                *sets(**steps, pack_tokens=192, loader_workers=0, answers=0),
-            ],
-            "tune": [
-                "train",
-                "--stage",
-                "4",
-                "--method",
-                "dpo",
-                "--model",
-                model,
-                "--data",
-                str(self._folder / "tasks"),
-                "--out",
-                out,
-                *sets(**steps),
-            ],
-            "warmup": [
-                "model",
-                "warmup",
-                "--model",
-                model,
-                "--data",
-                samples,
-                "--out",
-                out,
-                "--vision-steps",
-                "1",
-                "--language-steps",
-                "1",
-            ],
+        model, out, folder = self._model, self._out, self._folder
+        steps = ["--set=global_batch_size=2", "--set=micro_batch_size=1", "--set=precision=fp32", "--set=max_steps=1",
+                 "--set=activation_checkpointing=false"]  # fmt: skip
+        read = ["--set=pack_tokens=192", "--set=loader_workers=0", "--set=answers=0"]
+        few = ["--max-new-tokens", 4]
+        words: dict[str, list[object]] = {
+            "chat": ["model", "chat", model, "--image", folder / "picture.png", "--prompt", "Which shape?", *few,
+                     "--device", "cpu"],
+            "bench": ["bench", "--benchmarks", self._declared, "--model", model, "--batch-size", 3, *few, "--out", out],
+            "train": ["train", "--stage", 1, "--model", model, "--data", self._samples, "--out", out, *steps, *read],
+            "tune": ["train", "--stage", 4, "--method", "dpo", "--model", model, "--data", folder / "tasks", "--out",
+                     out, *steps],
+            "warmup": ["model", "warmup", "--model", model, "--data", self._samples, "--out", out, "--vision-steps", 1,
+                       "--language-steps", 1],
             "export": ["model", "export", model, "--format", "gguf", "--square-images", "--fixed-clip", "--out", out],
             "check": ["model", "check", model],
             "push": ["model", "push", model, "me/model", "--dry-run"],
-        }[command]
+        }  # fmt: skip
+        return [str(word) for word in words[command]]
 
     def _outcome(self, command: str, said: str) -> Any:
         if command == "bench":
