@@ -17,7 +17,7 @@ from gmai_model.batching.tokens import Encoded
 from gmai_model.packed import PackedLlava
 from gmai_model.training import estimate, lora, parts
 from gmai_model.training.config import resolve
-from gmai_model.training.estimate import require_features, require_size
+from gmai_model.training.estimate import require_size
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -211,17 +211,6 @@ def test_a_step_of_the_real_model_takes_about_what_is_estimated(
 def test_unknown_gpu_gets_a_suggestion() -> None:
     with pytest.raises(UserError, match=r'--gpu H10: no peak known. Did you mean "H100"\?'):
         estimate.gpu_peak("H10")
-
-
-@pytest.mark.parametrize(
-    ("layer", "is_there"), [(-2, True), (-6, True), (5, True), ([-1, 2], True), (None, True), (-7, False), (6, False),
-                            ([-2, 99], False)],
-)  # fmt: skip
-def test_features_of_a_layer_that_is_not_there_are_refused(layer: object, is_there: bool) -> None:
-    config = SimpleNamespace(vision_config=SimpleNamespace(num_hidden_layers=5), vision_feature_layer=layer)
-    refused = contextlib.nullcontext() if is_there else pytest.raises(UserError, match="vision encoder has 5 layers")
-    with refused:
-        require_features(Path("model"), config)
 
 
 @pytest.mark.parametrize(("taken", "fits"), [(112, True), ([112, 112], True), (336, False), ([112, 224], False)])

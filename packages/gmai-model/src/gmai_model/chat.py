@@ -14,7 +14,6 @@ from gmai_formats.checkpoints import (
     naming_opened,
     naming_template,
     require_bounded,
-    require_processor,
 )
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
@@ -30,13 +29,13 @@ from gmai_formats.weights import (
 from PIL import Image
 from transformers import (
     AutoModelForImageTextToText,
-    AutoProcessor,
     StoppingCriteria,
     StoppingCriteriaList,
     TextIteratorStreamer,
 )
 
 from gmai_model.assembly.tokenizer import REGION_TOKENS
+from gmai_model.opening import open_processor
 from gmai_model.regions import check_question
 
 DISCLAIMER = (
@@ -106,9 +105,8 @@ class Assistant:
         if found := changed_settings(folder):
             say(found)
         require_filled(folder)
+        self._processor = open_processor(folder)
         with naming_opened(folder):
-            self._processor: Any = AutoProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-            require_processor(str(folder), self._processor)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 folder, dtype="auto", trust_remote_code=False, local_files_only=True, use_safetensors=True,
                 output_loading_info=True, ignore_mismatched_sizes=True,

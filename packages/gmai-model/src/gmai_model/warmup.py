@@ -18,22 +18,22 @@ import numpy as np
 import torch
 from gmai_cli.console import progress, say, say_next
 from gmai_cli.folders import check_new
-from gmai_formats.checkpoints import naming_files, naming_opened, require_processor
+from gmai_formats.checkpoints import naming_files
 from gmai_formats.errors import UserError
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.mixtures import load_mixture
-from gmai_formats.weights import changed_settings, not_finite, require_as_written, require_filled, require_loaded
+from gmai_formats.weights import changed_settings, require_as_written, require_filled
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import LlavaForConditionalGeneration
 
 from gmai_model.batching.collate import decode_image, make_row
 from gmai_model.batching.packing import pack
 from gmai_model.batching.samples import Sample
 from gmai_model.batching.sources import parquet_files
 from gmai_model.batching.tokens import Encoded, Encoder, Rejected
+from gmai_model.opening import open_llava, open_processor
 from gmai_model.packed import PackedLlava
-from gmai_model.training.estimate import require_features
 from gmai_model.training.export import export
 from gmai_model.training.given import check_folder
 from gmai_model.training.inputs import image_size
@@ -67,18 +67,7 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
     if found := changed_settings(model):
         say(found)
     require_filled(model)
-    with naming_opened(model):
-        loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-            model, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )  # fmt: skip
-        processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
-        require_processor(str(model), processor)
-    llava, loading = loaded
-    require_features(model, llava.config)
-    require_loaded(str(model), loading)
-    if problem := not_finite(llava.named_parameters()):
-        raise UserError(f"{model}: {problem}")
+    processor, llava = open_processor(model), open_llava(model, torch.float32)
     rows = _read_rows(data)
     with naming_files(str(model)):
         accuracy, loss = side_by_side(

@@ -14,6 +14,7 @@ from gmai_formats.weights import require_filled
 from transformers import AutoConfig, LlavaForConditionalGeneration
 
 from gmai_model.flops import PEAK_BF16_TFLOPS, peak_flops
+from gmai_model.opening import require_features
 from gmai_model.stages import Part
 from gmai_model.target_loss import ROWS_AT_ONCE
 from gmai_model.training import lora, parts
@@ -42,22 +43,6 @@ def load_on_meta(model: Path) -> LlavaForConditionalGeneration:
         llava = LlavaForConditionalGeneration(config)
     require_filled(model, llava)
     return llava
-
-
-def require_features(model: Path, config: Any) -> None:
-    """Refuse a checkpoint whose image features are those of a layer that its vision encoder has not.
-
-    Raises:
-        UserError: It is so; no step could be computed.
-    """
-    layers = getattr(config.vision_config, "num_hidden_layers", None)
-    asked = config.vision_feature_layer
-    for layer in asked if isinstance(asked, list | tuple) else [asked]:
-        if isinstance(layers, int) and isinstance(layer, int) and not -layers - 1 <= layer <= layers:
-            raise UserError(
-                f"{model / 'config.json'}: vision_feature_layer is {layer}, and its vision encoder has {layers} "
-                f"layers. Restore the file, or download the checkpoint again."
-            )
 
 
 def require_size(model: Path, config: Any, side: int) -> None:

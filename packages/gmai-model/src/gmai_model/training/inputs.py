@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 from gmai_cli.console import say, table
-from gmai_formats.checkpoints import naming_opened, require_processor
+from gmai_formats.checkpoints import naming_opened
 from gmai_formats.errors import UserError
 from gmai_formats.files import as_json, replace_atomically
 from gmai_formats.rows.mixtures import load_mixture
 from gmai_formats.rows.rules import shortened
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
-from transformers import AutoProcessor
 
 from gmai_model.batching.caches import cache_folder
 from gmai_model.batching.collate import Collator
@@ -34,6 +33,7 @@ from gmai_model.batching.prepare import Dataset, choose_rows, find_datasets, fin
 from gmai_model.batching.samples import SampleSource
 from gmai_model.batching.team import Team
 from gmai_model.batching.tokens import REASONS, Encoder
+from gmai_model.opening import open_processor
 from gmai_model.training.config import SampleSettings
 
 _IMAGES_LOOKED_FOR = 1000
@@ -109,8 +109,7 @@ class Inputs:
     ) -> None:
         mixture, root = load_mixture(data)
         with naming_opened(model):
-            self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
-            require_processor(str(model), self.processor)
+            self.processor = open_processor(model)
             self.image_size = image_size(model, self.processor)
             of_image = self.processor._get_num_multimodal_tokens([(self.image_size,) * 2])
             self.tokens_per_image: int = of_image.num_image_tokens[0]

@@ -18,14 +18,14 @@ import torch.distributed as dist
 from gmai_cli.console import say, say_next
 from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
 from gmai_cli.run_lock import RunLock
-from gmai_formats.checkpoints import naming_opened
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
-from gmai_formats.weights import changed_settings, not_finite, refusal, require_loaded, seals_of
+from gmai_formats.weights import changed_settings, refusal, seals_of
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model import attention, attention_choice
 from gmai_model.batching.caches import cache_folder
+from gmai_model.opening import open_llava
 from gmai_model.packed import PackedLlava, compile_layers
 from gmai_model.training import checkpoints, distributed, estimate, export, lora, parts, preflight, quantized
 from gmai_model.training.callbacks import speed
@@ -306,17 +306,8 @@ def _load_model(model: Path, precision: str) -> LlavaForConditionalGeneration:
             f"checkpoint that `gmai model init` or `gmai train` wrote."
         )
     try:
-        with naming_opened(model):
-            loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-                model, dtype=torch.bfloat16 if precision == "bf16" else torch.float32, local_files_only=True,
-                use_safetensors=True, attn_implementation="sdpa", output_loading_info=True,
-                ignore_mismatched_sizes=True,
-            )  # fmt: skip
-        llava, loading = loaded
-        require_loaded(str(model), loading)
+        llava = open_llava(model, torch.bfloat16 if precision == "bf16" else torch.float32)
     except UserError as error:
         distributed.end_together(str(error))
-    if problem := not_finite(llava.named_parameters()):
-        distributed.end_together(f"{model}: {problem}")
     llava.train()
     return llava

@@ -17,19 +17,18 @@ from typing import Any
 import torch
 from gmai_cli.console import progress, say
 from gmai_cli.run_lock import RunLock
-from gmai_formats.checkpoints import naming_opened, require_processor
 from gmai_formats.errors import UserError
 from gmai_formats.files import installed_versions, sha256_file
 from gmai_formats.installing import pip_install
 from gmai_formats.rewards import REWARDS
 from gmai_formats.state import DamagedError, append_line, damage, read_lines, read_state, seal, write_state
-from gmai_formats.weights import changed_settings, not_finite, require_as_written, require_filled, require_loaded
-from transformers import AutoProcessor, LlavaForConditionalGeneration, TrainerCallback
+from gmai_formats.weights import changed_settings, require_as_written, require_filled
+from transformers import LlavaForConditionalGeneration, TrainerCallback
 
 from gmai_model.batching.tokens import turn_marks
+from gmai_model.opening import open_llava, open_processor
 from gmai_model.training import distributed, export, lora, parts
 from gmai_model.training.callbacks.metrics import MetricsFile, read_metrics
-from gmai_model.training.estimate import require_features
 from gmai_model.training.given import check_folder
 from gmai_model.training.identity import claim_run, device_name
 from gmai_model.training.place import Place
@@ -106,9 +105,7 @@ def _tune(
     config: TuneConfig, stop: StopRequest, trl: Any, files: dict[str, list[Path]], *, on_gpu: bool, model: Path,
     out: Path,
 ) -> None:  # fmt: skip
-    with naming_opened(model):
-        processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
-        require_processor(str(model), processor)
+    processor = open_processor(model)
     marks = turn_marks(processor.tokenizer)
     tasks, asked = (read_tasks(files[split], config.method, marks) for split in ("train", "validation"))
     for split, each in (("train", tasks), ("validation", asked)):
@@ -174,16 +171,7 @@ def _load(model: Path, config: TuneConfig, *, on_gpu: bool) -> LlavaForCondition
     require_filled(model)
     # Weights that train stay fp32, so that small steps are not rounded away.
     whole = config.precision == "fp32" or not config.lora_rank
-    with naming_opened(model):
-        loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-            model, dtype=torch.float32 if whole else torch.bfloat16, local_files_only=True, use_safetensors=True,
-            attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True,
-        )  # fmt: skip
-    llava, loading = loaded
-    require_features(model, llava.config)
-    require_loaded(str(model), loading)
-    if problem := not_finite(llava.named_parameters()):
-        raise UserError(f"{model}: {problem}")
+    llava: Any = open_llava(model, torch.float32 if whole else torch.bfloat16)
     parts.set_trainable(llava, () if config.lora_rank else config.trainable)
     return llava.to("cuda" if on_gpu else "cpu")
 
